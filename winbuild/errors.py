@@ -38,9 +38,7 @@ class WinbuildError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, log: Path | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, log: Path | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -52,7 +50,7 @@ class UsageError(WinbuildError):
 
 
 class ConfigError(WinbuildError):
-    """Faulty settings. `faults` has one line for each: file or variable, key, what would be right."""
+    """Faulty settings. One line in `faults` for each: where, key, and what would be right."""
 
     exit_code = 2
 

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
 
@@ -25,13 +25,10 @@ class Ui(Protocol):
     def say(self, text: str = "") -> None:
         """A line for the person (stderr)."""
 
-    def progress(self, label: str, total: float | None = None, unit: str = "") -> ProgressContext:
+    def progress(
+        self, label: str, total: float | None = None, unit: str = ""
+    ) -> AbstractContextManager[Progress]:
         """Context manager that gives a `Progress`; `total` None means: length not known."""
-
-
-class ProgressContext(Protocol):
-    def __enter__(self) -> Progress: ...
-    def __exit__(self, *exc: object) -> None: ...
 
 
 class QuietUi:
@@ -44,7 +41,9 @@ class QuietUi:
     def _silence(self) -> Iterator[Progress]:
         yield _Silent()
 
-    def progress(self, label: str, total: float | None = None, unit: str = "") -> ProgressContext:
+    def progress(
+        self, label: str, total: float | None = None, unit: str = ""
+    ) -> AbstractContextManager[Progress]:
         return self._silence()
 
 
@@ -86,7 +85,9 @@ class ConsoleUi:
             raise
         bar.close(finished=True)
 
-    def progress(self, label: str, total: float | None = None, unit: str = "") -> ProgressContext:
+    def progress(
+        self, label: str, total: float | None = None, unit: str = ""
+    ) -> AbstractContextManager[Progress]:
         return self._running(label, total, unit)
 
     def _show(self, text: str) -> None:

@@ -1,0 +1,314 @@
+"""The build directory: the only code that knows the names of its files.
+
+All state of a build is in files that a person can read; the names are those of the original
+tool where it had them. `nextstep` says where the walk stands, `history.jsonl` what happened,
+`doing-STEP` which step is under way (or was, when winbuild was killed).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from winbuild.atomic import fsync_dir, write_atomic
+from winbuild.errors import BuildDirError, BuildDirLocked, StateFileError
+
+FINISHED = "finished"
+_STEP_NAME = re.compile(r"[0-9]{1,4}[a-z]?(-[A-Za-z0-9]+)+|finished")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of `history.jsonl`. `what`: begin, end, fail, confirm or note."""
+
+    what: str
+    step: str
+    time: str
+    seconds: float | None = None
+    produced: tuple[str, ...] = ()
+    message: str = ""
+
+
+def now_text() -> str:
+    """Local time with its offset, to the millisecond, ISO 8601."""
+    return dt.datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+class BuildDir:
+    """A build directory that exists. `path` is absolute."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    # -- finding and making --------------------------------------------------------------
+
+    @classmethod
+    def open(cls, path: Path) -> BuildDir:
+        """Raises BuildDirError if `path` is no build directory."""
+        if not path.exists():
+            raise BuildDirError(
+                f"{path} does not exist", hint=f"to begin a build: winbuild {path} 0-init LABEL"
+            )
+        if not path.is_dir():
+            raise BuildDirError(f"{path} is not a directory")
+        found = cls(path)
+        if not found.is_build_directory:
+            raise BuildDirError(
+                f"{path} is not a build directory (it has no file nextstep)",
+                hint=f"give a new name to begin a build: winbuild {path}-1 0-init LABEL"
+                if any(path.iterdir())
+                else f"it is empty; to begin a build there: winbuild {path} 0-init LABEL",
+            )
+        return found
+
+    @classmethod
+    def create(cls, path: Path, *, plan: str, first_step: str) -> BuildDir:
+        """Make the directory (mode 0700: it will hold a product key and passwords), standing
+        at the plan's first step.
+
+        An empty directory is taken, and so is one whose first step was interrupted. Raises
+        BuildDirError if it holds anything else.
+        """
+        found = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            strangers = sorted(p.name for p in path.iterdir())
+        except OSError as exc:
+            raise BuildDirError(f"{path} cannot be made: {exc.strerror}") from exc
+        if found.is_build_directory:
+            if found.next_step_text() == first_step:
+                return found
+            raise BuildDirError(
+                f"{path} is a build directory already, at step {found.next_step_text()}",
+                hint=f"to go on with it: winbuild {path}",
+            )
+        if strangers and strangers != ["PLAN"]:
+            raise BuildDirError(
+                f"{path} exists and is not empty (it holds {strangers[0]!r})",
+                hint="choose a new name for the build directory",
+            )
+        try:
+            path.chmod(0o700)
+            found.write_fact("PLAN", plan)
+            found.set_next_step(first_step)
+        except OSError as exc:
+            raise BuildDirError(f"{path} cannot be written to: {exc.strerror}") from exc
+        return found
+
+    @property
+    def is_build_directory(self) -> bool:
+        return self.file("nextstep").exists()
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def file(self, name: str) -> Path:
+        return self.path / name
+
+    # -- where the walk stands -----------------------------------------------------------
+
+    def next_step_text(self) -> str:
+        """The one line of `nextstep`. StateFileError if it is not the name of a step."""
+        try:
+            raw = self.file("nextstep").read_bytes()
+        except OSError as exc:
+            raise StateFileError(f"{self.file('nextstep')} cannot be read: {exc.strerror}") from exc
+        text = raw[:200].decode("ascii", errors="replace").strip()
+        if not _STEP_NAME.fullmatch(text):
+            shown = text[:60] or "nothing"
+            raise StateFileError(
+                f"{self.file('nextstep')} holds {shown!r}, which is no step's name",
+                hint=f"write the right name into it; the last step that ended was "
+                f"{self.last_ended() or 'none'} (see history.jsonl)",
+            )
+        return text
+
+    def set_next_step(self, name: str) -> None:
+        write_atomic(self.file("nextstep"), f"{name}\n")
+
+    def last_ended(self) -> str | None:
+        ended = [event.step for event in self.history() if event.what in ("end", "confirm")]
+        return ended[-1] if ended else None
+
+    # -- small facts written at 0-init ---------------------------------------------------
+
+    def write_fact(self, name: str, text: str) -> None:
+        write_atomic(self.file(name), f"{text}\n")
+
+    def fact(self, name: str) -> str:
+        """First line of a small file; StateFileError if it is missing or empty."""
+        try:
+            text = self.file(name).read_text().strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise StateFileError(f"{self.file(name)} cannot be read: {exc}") from exc
+        if not text:
+            raise StateFileError(f"{self.file(name)} is empty")
+        return text.splitlines()[0]
+
+    @property
+    def label(self) -> str:
+        return self.fact("LABEL")
+
+    @property
+    def plan_name(self) -> str:
+        return self.fact("PLAN") if self.file("PLAN").exists() else "wakame"
+
+    @property
+    def image(self) -> Path:
+        """The raw image of the Windows disk."""
+        return self.file(self.fact("WINIMG"))
+
+    @property
+    def digit(self) -> int | None:
+        """The digit that makes ports unique, or None after 9999-finalize."""
+        with suppress(OSError, ValueError):
+            return int(self.file("active").read_text())
+        return None
+
+    # -- parameters fixed at 1-setup-install ---------------------------------------------
+
+    PARAMS = "install-params.toml"
+    SECRETS = "install-secrets.toml"
+
+    def write_params(self, params: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        import tomli_w
+
+        write_atomic(self.file(self.SECRETS), tomli_w.dumps(dict(secrets)), mode=0o600)
+        write_atomic(self.file(self.PARAMS), tomli_w.dumps(dict(params)))
+
+    def params(self) -> dict[str, Any]:
+        """{"settings": {KEY: text}, "inputs": {...}}; empty before 1-setup-install."""
+        return self._read_toml(self.PARAMS)
+
+    def frozen_settings(self) -> dict[str, str]:
+        """Every setting that 1-setup-install fixed, secrets included, as text."""
+        return {**self.params().get("settings", {}), **self._read_toml(self.SECRETS)}
+
+    def _read_toml(self, name: str) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self.file(name).read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            raise StateFileError(
+                f"{self.file(name)} cannot be read: {exc}",
+                hint=f"run the step again: winbuild {self.path} 1-setup-install --force",
+            ) from exc
+
+    # -- history -------------------------------------------------------------------------
+
+    def record(self, event: Event) -> None:
+        fields = {key: value for key, value in asdict(event).items() if value not in (None, (), "")}
+        line = json.dumps(fields, ensure_ascii=False)
+        fd = os.open(self.file("history.jsonl"), os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o644)
+        try:
+            # A killed winbuild or a full disk may have left half a line: begin a new one.
+            size = os.fstat(fd).st_size
+            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            os.write(fd, (("\n" if torn else "") + line + "\n").encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def history(self) -> list[Event]:
+        """All events in order. Half-written lines are left out."""
+        try:
+            lines = self.file("history.jsonl").read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        events = []
+        for line in lines:
+            with suppress(ValueError, TypeError):
+                fields = json.loads(line)
+                fields["produced"] = tuple(fields.get("produced", ()))
+                events.append(Event(**fields))
+        return events
+
+    # -- a step under way ----------------------------------------------------------------
+
+    def begin(self, step: str) -> None:
+        for stale in self.path.glob("doing-*"):
+            stale.unlink(missing_ok=True)
+        write_atomic(self.file(f"doing-{step}"), f"{now_text()}\n")
+
+    def end_doing(self) -> None:
+        for marker in self.path.glob("doing-*"):
+            marker.unlink(missing_ok=True)
+        fsync_dir(self.path)
+
+    def doing(self) -> str | None:
+        """The step that is under way, or was when winbuild was killed."""
+        for marker in sorted(self.path.glob("doing-*")):
+            return marker.name.removeprefix("doing-")
+        return None
+
+    # -- one winbuild at a time ----------------------------------------------------------
+
+    @contextmanager
+    def lock(self, command: str) -> Iterator[None]:
+        """Hold the directory for a whole command. BuildDirLocked names who has it.
+
+        The lock is the kernel's: it goes with the process, however that ends.
+        """
+        fd = os.open(self.file("lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(fd, 500, 0).decode(errors="replace").strip()
+                raise BuildDirLocked(
+                    f"another winbuild is at work in {self.path}: {holder or 'unknown'}",
+                    hint="wait for it to end, or stop it; looking is always possible: "
+                    f"winbuild {self.path}",
+                ) from None
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"process {os.getpid()}, {command}, since {now_text()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(fd)
+
+    def holder(self) -> str | None:
+        """Who holds the lock now, or None."""
+        try:
+            fd = os.open(self.file("lock"), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.pread(fd, 500, 0).decode(errors="replace").strip()
+        finally:
+            os.close(fd)
+        return None
+
+    # -- names of what steps make --------------------------------------------------------
+
+    def log(self, step: str) -> Path:
+        return self.file("log") / f"{step}.log"
+
+    def failures(self) -> Path:
+        return self.file("failures")
+
+    def next_numbered_logs(self, what: str) -> Path:
+        """`logs-001-WHAT.tar.gz`, with the number that this WHAT has, or else the next free."""
+        existing = sorted(self.path.glob("logs-[0-9][0-9][0-9]-*.tar.gz"))
+        for path in existing:
+            if path.name[9:] == f"{what}.tar.gz":
+                return path
+        number = max((int(path.name[5:8]) for path in existing), default=0) + 1
+        return self.file(f"logs-{number:03}-{what}.tar.gz")
+
+    def artefacts(self) -> Sequence[Path]:
+        """What packaging has finished, oldest first."""
+        found = [*self.path.glob("windows-*.tar.gz"), *self.file("final-seed-image").glob("[!.]*")]
+        return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
