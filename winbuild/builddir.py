@@ -252,6 +252,13 @@ class BuildDir:
             return marker.name.removeprefix("doing-")
         return None
 
+    def interrupted_since(self, step: str) -> float | None:
+        """When the last try of `step` began (seconds since the epoch), if it was killed."""
+        tries = [event for event in self.history() if event.step == step]
+        if not tries or tries[-1].what != "begin":
+            return None
+        return dt.datetime.fromisoformat(tries[-1].time).timestamp()
+
     # -- one winbuild at a time ----------------------------------------------------------
 
     @contextmanager

@@ -199,6 +199,7 @@ class Walk:
         if arguments := event.kwargs.get("arguments"):
             ctx = replace(ctx, arguments=arguments)
         force, automate = event.kwargs.get("force", False), event.kwargs.get("automate", False)
+        ctx = replace(ctx, interrupted_since=self.builddir.interrupted_since(ctx.step))
         started = time.monotonic()
         self.builddir.begin(ctx.step)
         self.builddir.record(Event("begin", ctx.step, now_text()))

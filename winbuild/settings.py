@@ -78,6 +78,15 @@ class Settings:
         "Image NAME in the ISO's install.wim. Empty: the standard edition of the label.",
         frozen=True,
     )
+    time_zone: str = _option(
+        "TIMEZONE",
+        kinds.TEXT,
+        "",
+        "install",
+        "Time zone by Windows' own name, such as Tokyo Standard Time. Empty: the one that goes\n"
+        "with LANGUAGE.",
+        frozen=True,
+    )
     image_size_bytes: int = _option(
         "IMAGESIZE",
         kinds.SIZE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -33,7 +33,8 @@ class StepContext:
     """All that a step may use.
 
     `generation` counts the first-boot cycles of a looping walk, from 0. `console` is the
-    guest's screen, keyboard and pointer; it is opened on first use.
+    guest's screen, keyboard and pointer; it is opened on first use. `interrupted_since` is
+    when (seconds since the epoch) an earlier try of this step began that was killed.
     """
 
     builddir: BuildDir
@@ -44,7 +45,8 @@ class StepContext:
     open_vm: Callable[[], Vm]
     open_console: Callable[[], Console]
     step: str = ""
-    arguments: tuple[str, ...] = field(default=())
+    arguments: tuple[str, ...] = ()
+    interrupted_since: float | None = None
 
     @property
     def settings(self) -> Settings:

@@ -1,0 +1,25 @@
+"""Stage 2: the floppy that Windows Setup reads."""
+
+from __future__ import annotations
+
+from winbuild import install_media
+from winbuild.atomic import write_atomic
+from winbuild.media.floppy import make_floppy
+from winbuild.step import Step, StepContext
+
+
+class CreateAnswerFloppy(Step):
+    """Put the answer file and the guest scripts on the floppy that Windows Setup reads."""
+
+    name = "2-create-floppy-image-with-answer-file"
+    produces = ("answerfile-floppy.img", "run-sysprep.cmd-copy")
+    next_instructions = "Next the VM is started from the Windows installation ISO."
+
+    def run(self, ctx: StepContext) -> None:
+        files = install_media.floppy_files(ctx)
+        floppy = ctx.builddir.file("answerfile-floppy.img")
+        make_floppy(ctx.host, floppy, files)
+        # Both hold the product key.
+        floppy.chmod(0o600)
+        copy = ctx.builddir.file("run-sysprep.cmd-copy")
+        write_atomic(copy, files["run-sysprep.cmd"], mode=0o600)

@@ -1,0 +1,201 @@
+"""Starts the VM of a build directory, and judges how it ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from winbuild import install_media
+from winbuild.builddir import BuildDir
+from winbuild.deadline import Deadline
+from winbuild.errors import CheckFailed, VmError
+from winbuild.settings import Settings
+from winbuild.step import StepContext
+from winbuild.vm import ports
+from winbuild.vm.accel import choose_accel
+from winbuild.vm.launch import start_vm
+from winbuild.vm.spec import Disk, Nic, VmSpec
+from winbuild.windows.languages import language
+
+# Slots of the original tool: Windows ties drivers to them, so a cloud that uses others makes
+# it look for drivers again.
+SYSTEM_DISK_SLOT = 4
+METADATA_DISK_SLOT = 5
+
+INSTALL_STEP = "3-boot-with-install-iso-and-floppy"
+
+
+def boot_install(ctx: StepContext) -> None:
+    """Boot from the Windows ISO: floppy A:, system disk, CDs with Windows and the drivers."""
+    settings = ctx.settings
+    _start(
+        ctx,
+        lambda display: _spec(
+            ctx,
+            display,
+            floppy=ctx.builddir.file("answerfile-floppy.img"),
+            cdroms=(
+                install_media.windows_iso(settings, ctx.version.label),
+                install_media.virtio_iso(settings),
+            ),
+            nic=Nic(mac=settings.install_mac, mode="isolated"),
+            rtc_base=settings.install_date,
+        ),
+    )
+
+
+def boot_test(ctx: StepContext, *, network: bool | None = None) -> None:
+    """Boot the installed image with the metadata disk; `network` None takes it from NATNET."""
+    settings = ctx.settings
+    metadata = ctx.builddir.file("metadata.img")
+    extra = (Disk(metadata, pci_slot=METADATA_DISK_SLOT),) if metadata.exists() else ()
+    use_network = settings.nat_net if network is None else network
+    digit_ports: Callable[[int], tuple[tuple[int, int], ...]] = ports.forwards
+
+    def nic(digit: int) -> Nic:
+        return Nic(
+            mac=settings.boot_mac,
+            mode="user" if use_network else "isolated",
+            forwards=digit_ports(digit) if use_network else (),
+            pcap=ctx.builddir.file("qemu-vlan0.pcap"),
+        )
+
+    _start(
+        ctx,
+        lambda digit: _spec(ctx, digit, disks=extra, nic=nic(digit), rtc_base=settings.boot_date),
+    )
+
+
+def _spec(ctx: StepContext, digit: int, **fields: object) -> VmSpec:
+    settings = ctx.settings
+    choice = choose_accel(ctx.host, settings.accel)
+    if ctx.settings.accel == "auto":
+        ctx.ui.say(f"acceleration: {choice.accel} ({choice.reason})")
+    disks = (Disk(ctx.builddir.image, boot_index=0, pci_slot=SYSTEM_DISK_SLOT),)
+    extra = fields.pop("disks", ())
+    return VmSpec(
+        name=ctx.builddir.name,
+        memory_mib=settings.memory_mib,
+        cpus=settings.cpus,
+        accel=choice.accel,
+        disks=disks + extra,  # type: ignore[operator]
+        keyboard_map=keyboard_layout(settings),
+        vnc_display=ports.vnc_display(digit),
+        binary=settings.qemu,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def keyboard_layout(settings: Settings) -> str:
+    """Name of the layout that is typed on: KEYBOARD, or the one of LANGUAGE."""
+    return settings.keyboard or language(settings.language).keyboard
+
+
+def _start(ctx: StepContext, make_spec: Callable[[int], VmSpec]) -> None:
+    builddir = ctx.builddir
+    claim = ports.claim_digit(builddir.digit, builddir.path)
+    try:
+        if claim.digit != builddir.digit:
+            builddir.write_fact("active", str(claim.digit))
+        spec = make_spec(claim.digit)
+        start_vm(ctx.host, builddir.path, spec, hold_fds=(claim.fd,))
+    finally:
+        # The VM's own process keeps the claim for as long as it lives.
+        os.close(claim.fd)
+    ctx.ui.say(how_to_look(spec.vnc_display))
+
+
+def how_to_look(vnc_display: int) -> str:
+    return f"to see the VM's screen: vncviewer 127.0.0.1:{vnc_display}  (port {5900 + vnc_display})"
+
+
+# -- what state the VM is in ---------------------------------------------------------------
+
+
+def started_by_killed_try(ctx: StepContext) -> bool:
+    """Whether an earlier try of this very step was killed after it had started the VM, and
+    that VM is still there: the step's work is done then."""
+    status = ctx.vm.status()
+    return (
+        ctx.interrupted_since is not None
+        and status.state in ("running", "paused", "shutdown")
+        and status.pid is not None
+        and status.since is not None
+        and status.since >= ctx.interrupted_since
+    )
+
+
+def stop_leftover(ctx: StepContext) -> None:
+    """Stop a VM that an earlier try of this directory left running."""
+    if ctx.vm.status().pid is not None:
+        ctx.vm.kill()
+
+
+def require_vm(ctx: StepContext) -> None:
+    """Raise VmError, saying how to go back, unless the VM of the installation runs."""
+    status = ctx.vm.status()
+    if status.state == "running":
+        return
+    if status.state == "paused":
+        ctx.vm.resume()
+        return
+    raise VmError(
+        {
+            "none": "the VM does not run",
+            "shutdown": "Windows has shut itself down too early",
+            "crashed": f"the VM is gone: {status.cause}",
+        }[status.state],
+        hint=go_back_hint(ctx.builddir),
+    )
+
+
+def go_back_hint(builddir: BuildDir) -> str:
+    return f"to install again: winbuild {builddir.path} {INSTALL_STEP} --force"
+
+
+def require_off(ctx: StepContext) -> None:
+    status = ctx.vm.status()
+    if status.state in ("running", "paused"):
+        raise CheckFailed(
+            f"the VM is still running (process {status.pid})",
+            hint="shut Windows down, or stop the VM: "
+            f"winbuild {ctx.builddir.path} -kill-kvm",
+        )
+
+
+def wait_for_poweroff(ctx: StepContext, fail: Sequence[str] = ()) -> None:
+    """Wait until Windows has powered itself off; a screen in `fail` ends the wait at once.
+
+    Raises GuestTimeout at SHUTDOWNTIMEOUT, VmError if the VM ends in another way.
+    """
+    if ctx.vm.status().state == "shutdown":
+        return
+    require_vm(ctx)
+    deadline = Deadline(ctx.settings.shutdown_timeout_s)
+    with ctx.ui.progress("waiting for Windows to shut itself down") as bar:
+
+        def look() -> None:
+            sighting = ctx.console.screen.shows(*fail) if fail else None
+            if sighting:
+                raise VmError(
+                    f"instead of shutting down, Windows shows {sighting.title}",
+                    hint=go_back_hint(ctx.builddir),
+                )
+            bar.advance(0)
+
+        ctx.vm.wait_for_poweroff(deadline, on_idle=look)
+
+
+def check_shut_down_by_guest(ctx: StepContext) -> None:
+    """Raise unless the guest itself powered the VM off; then see that QEMU is gone."""
+    status = ctx.vm.status()
+    require_off(ctx)
+    if status.state != "shutdown":
+        raise CheckFailed(
+            "Windows has not shut itself down: "
+            + ("the VM never ran" if status.state == "none" else f"the VM ended: {status.cause}"),
+            hint=go_back_hint(ctx.builddir),
+        )
+    if status.pid is not None:
+        # QEMU stays after the guest's power-off, for a last look; nobody needs it now.
+        ctx.vm.quit()

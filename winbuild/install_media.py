@@ -1,0 +1,88 @@
+"""What goes into the VM's drives for the installation, put together from a build's settings."""
+
+from __future__ import annotations
+
+from importlib.resources import files as package_files
+from pathlib import Path
+
+from winbuild.media.answer_file import AnswerFile, first_boot_answer_file, install_answer_file
+from winbuild.media.sysprep_script import RUN_SYSPREP, SCRIPT_NAME, run_sysprep_cmd
+from winbuild.media.virtio_drivers import find_driver_folders
+from winbuild.resources import find_resource
+from winbuild.settings import Settings, iso_key
+from winbuild.step import StepContext
+from winbuild.windows.languages import language
+from winbuild.windows.versions import WindowsVersion
+
+GUEST_SCRIPTS = (
+    "FinalStepsForInstall.cmd",
+    "SetupComplete-firstboot.cmd",
+    "SetupComplete-install.cmd",
+    "sysprep-for-backup.cmd",
+    "wakame-functions.ps1",
+    "wakame-init-every-boot.cmd",
+    "wakame-init-every-boot.ps1",
+    "wakame-init-first-boot.ps1",
+)
+FIRST_BOOT_ANSWER_FILE = "Unattend-for-first-boot.xml"
+
+
+def guest_script(name: str) -> bytes:
+    return (package_files("winbuild.guest") / name).read_bytes()
+
+
+def windows_iso(settings: Settings, label: str) -> Path:
+    return find_resource(
+        settings.isos[label], settings.resources, key=iso_key(label), what="the Windows ISO"
+    )
+
+
+def virtio_iso(settings: Settings) -> Path:
+    return find_resource(
+        settings.virtio_iso, settings.resources, key="VIRTIOISO", what="the virtio drivers' ISO"
+    )
+
+
+def agent_installer(settings: Settings) -> Path:
+    return find_resource(
+        settings.zabbix_installer,
+        settings.resources,
+        key="ZABBIXINSTALLER",
+        what="the Zabbix agent's installer",
+    )
+
+
+def driver_folders(iso: Path, version: WindowsVersion) -> tuple[str, ...]:
+    """Folders on the virtio ISO that hold this version's drivers (MediaError if none does)."""
+    return find_driver_folders(iso, version, version.default_architecture)
+
+
+def product_key(settings: Settings, label: str) -> str | None:
+    key = settings.keys[label]
+    return None if key in ("", "none") else key
+
+
+def answer_spec(settings: Settings, version: WindowsVersion, folders: tuple[str, ...]) -> AnswerFile:
+    return AnswerFile(
+        version=version,
+        language=language(settings.language),
+        administrator_password=RUN_SYSPREP,
+        product_key=product_key(settings, version.label),
+        image_name=settings.edition or version.default_image_name,
+        architecture=version.default_architecture,
+        driver_folders=folders,
+        time_zone=settings.time_zone or None,
+    )
+
+
+def floppy_files(ctx: StepContext) -> dict[str, bytes]:
+    """Name on the floppy -> content: answer files, guest scripts, the agent's installer."""
+    installer = agent_installer(ctx.settings)
+    folders = driver_folders(virtio_iso(ctx.settings), ctx.version)
+    spec = answer_spec(ctx.settings, ctx.version, folders)
+    content = {"Autounattend.xml": install_answer_file(spec)}
+    content |= {name: guest_script(name) for name in GUEST_SCRIPTS}
+    content[FIRST_BOOT_ANSWER_FILE] = first_boot_answer_file(spec)
+    content[SCRIPT_NAME] = run_sysprep_cmd(spec.product_key, installer.name)
+    content[installer.name] = installer.read_bytes()
+    return content
