@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from winbuild.atomic import unfinished
+from winbuild.disk.image import Extent
 from winbuild.disk.ntfs_record import (
     RECORD_VOLUME,
     VOLUME_INFORMATION,
@@ -79,7 +80,9 @@ class NtfsVolume:
         try:
             window = RangeStream(self._image, partition.start_bytes, partition.size_bytes)
             with faults_as_disk_errors(self._where):
-                self._mft = NTFS(window).mft
+                ntfs = NTFS(window)
+                self.cluster_bytes = int(ntfs.cluster_size)
+                self._mft = ntfs.mft
                 self._root = self._mft.get(_RECORD_ROOT)
         except BaseException:
             self._image.close()
@@ -168,6 +171,31 @@ class NtfsVolume:
                 return io.BytesIO()
             stream: BinaryIO = record.open()
             return stream
+
+    def record_number(self, path: str) -> int:
+        """The file record of what is at `path`. Raises PathMissing, DiskError."""
+        with faults_as_disk_errors(f"{path} in {self._where}"):
+            return int(self._find(path)[1].segment)
+
+    def content_of_record(self, number: int) -> bytes:
+        """The unnamed content of a file by its record number, system files included."""
+        what = f"file record {number} in {self._where}"
+        with faults_as_disk_errors(what):
+            stream: BinaryIO = self._mft.get(number).open()
+        return b"".join(_chunks(stream, what))
+
+    def extents_of_record(self, number: int) -> tuple[Extent, ...]:
+        """Everything of a file that lies outside its record, all its streams and indexes:
+        where it is, in bytes from the start of the partition. Holes are left out."""
+        with faults_as_disk_errors(f"file record {number} in {self._where}"):
+            return tuple(
+                Extent(first * self.cluster_bytes, count * self.cluster_bytes)
+                for attributes in self._mft.get(number).attributes.values()
+                for attribute in attributes
+                if not attribute.resident
+                for first, count in attribute.dataruns()
+                if first is not None
+            )
 
     def copy_out(self, path: str, dest: Path) -> None:
         """Copy a file to the file `dest`, or a directory with all below it to the directory
