@@ -82,6 +82,7 @@ class NtfsVolume:
             with faults_as_disk_errors(self._where):
                 ntfs = NTFS(window)
                 self.cluster_bytes = int(ntfs.cluster_size)
+                self.record_bytes = int(ntfs._record_size)
                 self._mft = ntfs.mft
                 self._root = self._mft.get(_RECORD_ROOT)
         except BaseException:
@@ -176,6 +177,16 @@ class NtfsVolume:
         """The file record of what is at `path`. Raises PathMissing, DiskError."""
         with faults_as_disk_errors(f"{path} in {self._where}"):
             return int(self._find(path)[1].segment)
+
+    def record_offset(self, number: int) -> int:
+        """Where a file record lies, in bytes from the start of the partition."""
+        with faults_as_disk_errors(f"file record {number} in {self._where}"):
+            left = number * self.record_bytes
+            for first, count in self._mft.get(0).dataruns():
+                if left < count * self.cluster_bytes:
+                    return int(first * self.cluster_bytes + left)
+                left -= count * self.cluster_bytes
+        raise DiskError(f"{self._where} has no file record {number}")
 
     def content_of_record(self, number: int) -> bytes:
         """The unnamed content of a file by its record number, system files included."""

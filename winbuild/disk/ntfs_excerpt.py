@@ -79,6 +79,19 @@ def changes(excerpt: Excerpt) -> list[Extent]:
     return list(_merged(found, excerpt.partition.size_bytes))
 
 
+def reserve_space(image: Path, start_bytes: int, found: Sequence[Extent]) -> None:
+    """Have the host allocate what `apply_changes` will write, so that a full disk shows now."""
+    try:
+        with image.open("r+b") as stream:
+            for extent in found:
+                os.posix_fallocate(stream.fileno(), start_bytes + extent.start, extent.length)
+    except OSError as exc:
+        raise DiskError(
+            f"the changes do not fit on the disk that holds {image}: {exc.strerror}",
+            hint=f"free some room under {image.parent}; the image is unchanged",
+        ) from exc
+
+
 def apply_changes(
     excerpt_path: Path, image: Path, start_bytes: int, found: Sequence[Extent]
 ) -> None:

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 
 SECTOR_BYTES = 512
 
-RECORD_MFT = 0
-RECORD_MFT_MIRROR = 1
 RECORD_VOLUME = 3
 
-ATTRIBUTE_LIST = 0x20
+SECURITY_DESCRIPTOR = 0x50
 VOLUME_NAME = 0x60
 VOLUME_INFORMATION = 0x70
-DATA = 0x80
 _END = 0xFFFFFFFF
 
 VOLUME_IS_DIRTY = 0x0001
@@ -101,7 +98,9 @@ class Attribute:
     offset: int
     length: int
     resident: bool
-    value: bytes
+    value_offset: int = 0
+    """From the start of the record."""
+    value: bytes = b""
 
 
 def attributes(record: bytes) -> Iterator[Attribute]:
@@ -122,13 +121,14 @@ def attributes(record: bytes) -> Iterator[Attribute]:
         if length < 24 or length % 8 or offset + length > used:
             raise NtfsFormatError("an attribute does not fit into its record")
         resident = record[offset + 8] == 0
-        value = b""
+        value, value_offset = b"", 0
         if resident:
             value_length, value_offset = struct.unpack_from("<IH", record, offset + 16)
             if value_offset + value_length > length:
                 raise NtfsFormatError("the value of an attribute does not fit into it")
-            value = record[offset + value_offset : offset + value_offset + value_length]
-        yield Attribute(type_code, offset, length, resident, value)
+            value_offset += offset
+            value = record[value_offset : value_offset + value_length]
+        yield Attribute(type_code, offset, length, resident, value_offset, value)
         offset += length
 
 
@@ -166,24 +166,3 @@ def with_volume_name(record: bytes, label: str) -> bytes:
     if old is None:
         struct.pack_into("<H", result, 40, instance + 1)
     return bytes(result)
-
-
-def data_runs(record: bytes, attribute: Attribute) -> list[tuple[int | None, int]]:
-    """The runs of a non-resident attribute: (first cluster or None for a hole, clusters)."""
-    (runs_offset,) = struct.unpack_from("<H", record, attribute.offset + 32)
-    position, end = attribute.offset + runs_offset, attribute.offset + attribute.length
-    runs: list[tuple[int | None, int]] = []
-    cluster = 0
-    while position < end and record[position]:
-        length_size, start_size = record[position] & 0xF, record[position] >> 4
-        position += 1
-        if position + length_size + start_size > end or not length_size:
-            raise NtfsFormatError("the runs of an attribute are faulty")
-        length = int.from_bytes(record[position : position + length_size], "little")
-        position += length_size
-        if start_size:
-            start = record[position : position + start_size]
-            cluster += int.from_bytes(start, "little", signed=True)
-            position += start_size
-        runs.append((cluster if start_size else None, length))
-    return runs

@@ -18,7 +18,14 @@ from pathlib import Path
 from winbuild.atomic import write_atomic
 from winbuild.disk.image import Extent
 from winbuild.disk.ntfs import NtfsVolume, PathMissing, open_ntfs
-from winbuild.disk.ntfs_excerpt import apply_changes, changes, make_excerpt
+from winbuild.disk.ntfs_excerpt import (
+    Excerpt,
+    apply_changes,
+    changes,
+    make_excerpt,
+    reserve_space,
+)
+from winbuild.disk.ntfs_security import restrict_access
 from winbuild.disk.partitions import Partition
 from winbuild.errors import CommandError, DiskError
 from winbuild.host import Host
@@ -49,26 +56,37 @@ def write_files(host: Host, image: Path, partition: Partition, files: Mapping[st
     host.find("ntfscp")
     work = _work_folder(image)
     _complete_interrupted(image, work)
+    work.mkdir(mode=0o700)
+    try:
+        excerpt, found = _prepare(host, image, partition, files, work)
+        reserve_space(image, partition.start_bytes, found)
+        _write_journal(work, partition.start_bytes, found)
+    except BaseException:
+        shutil.rmtree(work)
+        raise
+    apply_changes(excerpt.path, image, partition.start_bytes, found)
+    shutil.rmtree(work)
+
+
+def _prepare(
+    host: Host, image: Path, partition: Partition, files: Mapping[str, bytes], work: Path
+) -> tuple[Excerpt, list[Extent]]:
+    """Write the files into an excerpt; give it with what has to go into the image."""
     with open_ntfs(image, partition) as volume:
         _require_writable(volume, image)
         targets = [_target(volume, path) for path in files]
-        work.mkdir(mode=0o700)
-        try:
-            excerpt = make_excerpt(
-                volume,
-                image,
-                partition,
-                work / "partition",
-                [n for t in targets for n in t.records],
-            )
-            for target, content in zip(targets, files.values(), strict=True):
-                _copy_in(host, excerpt.path, target.path, content, work / "content")
-            _verify(excerpt.path, {t.path: c for t, c in zip(targets, files.values(), strict=True)})
-            found = changes(excerpt)
-            _write_journal(work, partition.start_bytes, found)
-            apply_changes(excerpt.path, image, partition.start_bytes, found)
-        finally:
-            shutil.rmtree(work)
+        records = [number for target in targets for number in target.records]
+        excerpt = make_excerpt(volume, image, partition, work / "partition", records)
+    for target, content in zip(targets, files.values(), strict=True):
+        _copy_in(host, excerpt.path, target.path, content, work / "content")
+    whole = Partition(1, 0, partition.size_bytes, partition.type_code, active=False)
+    with open_ntfs(excerpt.path, whole) as volume:
+        for target, content in zip(targets, files.values(), strict=True):
+            if target.is_new:
+                restrict_access(excerpt.path, volume, target.path)
+            if volume.read(target.path) != content:
+                raise DiskError(f"{target.path} did not arrive intact, so nothing was written")
+    return excerpt, changes(excerpt)
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,8 @@ class _Target:
     path: str
     """With `/` at its start, every name as it is in the volume: ntfscp minds the case."""
     records: tuple[int, ...]
-    """The folder's file record and, if it exists, the file's."""
+    """The file records of the folders on the way and, if it exists, of the file."""
+    is_new: bool
 
 
 def _target(volume: NtfsVolume, path: str) -> _Target:
@@ -93,13 +112,14 @@ def _target(volume: NtfsVolume, path: str) -> _Target:
         for depth in range(parent.path.count("/") + 2)
     ]
     true_path = f"{parent.path}/{name}".lstrip("/")
-    if volume.exists(true_path):
+    is_new = not volume.exists(true_path)
+    if not is_new:
         old = volume.entry(true_path)
         if old.is_dir or old.is_link:
             raise DiskError(f"{path} cannot be written: there is a folder or a link of that name")
         records.append(volume.record_number(old.path))
         true_path = old.path
-    return _Target(f"/{true_path}", tuple(records))
+    return _Target(f"/{true_path}", tuple(records), is_new)
 
 
 def _check_name(name: str, path: str) -> None:
@@ -144,15 +164,6 @@ def _copy_in(host: Host, volume: Path, path: str, content: bytes, source: Path) 
             f"{path} could not be written into the Windows partition: {exc.message}",
             hint="if Windows was not shut down properly, boot it and shut it down, then try again",
         ) from exc
-
-
-def _verify(excerpt: Path, files: Mapping[str, bytes]) -> None:
-    """Read everything back before the image is touched."""
-    whole = Partition(1, 0, excerpt.stat().st_size, "07", active=False)
-    with open_ntfs(excerpt, whole) as volume:
-        for path, content in files.items():
-            if volume.read(path) != content:
-                raise DiskError(f"{path} did not arrive intact, so nothing was written")
 
 
 def _work_folder(image: Path) -> Path:
