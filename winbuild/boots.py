@@ -158,8 +158,7 @@ def require_off(ctx: StepContext) -> None:
     if status.state in ("running", "paused"):
         raise CheckFailed(
             f"the VM is still running (process {status.pid})",
-            hint="shut Windows down, or stop the VM: "
-            f"winbuild {ctx.builddir.path} -kill-kvm",
+            hint=f"shut Windows down, or stop the VM: winbuild {ctx.builddir.path} -kill-kvm",
         )
 
 

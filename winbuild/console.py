@@ -24,7 +24,9 @@ class Console:
     pointer: Pointer
 
 
-def open_console(vm: Vm, ui: Ui, *, layout: str, key_gap_s: float, languages: tuple[str, ...]) -> Console:
+def open_console(
+    vm: Vm, ui: Ui, *, layout: str, key_gap_s: float, languages: tuple[str, ...]
+) -> Console:
     """`layout` is the keyboard layout that the guest has; `languages` those that its screen
     may show (tags such as ja-JP)."""
     return Console(

@@ -67,9 +67,7 @@ def _pieces(ctx: StepContext, error: BaseException) -> dict[str, Callable[[Path]
         pieces["kvm.stderr"] = lambda path: _copy_tail(stderr, path)
     if status.pid is not None:
         pieces["screen.png"] = lambda path: save_screenshot(ctx, path)
-        pieces["screen.txt"] = lambda path: write_atomic(
-            path, ctx.console.screen.describe() + "\n"
-        )
+        pieces["screen.txt"] = lambda path: write_atomic(path, ctx.console.screen.describe() + "\n")
     return pieces
 
 

@@ -27,7 +27,20 @@ def make_metadata(ctx: StepContext) -> None:
     if not public.exists():
         key.unlink(missing_ok=True)
         # PEM, since the cloud's own tools (openssl) read no newer form; 2048 bits as there.
-        argv = ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-C", "winbuild"]
+        argv = [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "rsa",
+            "-b",
+            "2048",
+            "-m",
+            "PEM",
+            "-N",
+            "",
+            "-C",
+            "winbuild",
+        ]
         ctx.host.run([*argv, "-f", key], timeout_s=120, log=ctx.log)
     builddir.file(PASSWORD_FILE).unlink(missing_ok=True)
     make_metadata_disk(

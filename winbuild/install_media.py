@@ -7,7 +7,7 @@ from pathlib import Path
 
 from winbuild.media.answer_file import AnswerFile, first_boot_answer_file, install_answer_file
 from winbuild.media.sysprep_script import RUN_SYSPREP, SCRIPT_NAME, run_sysprep_cmd
-from winbuild.media.virtio_drivers import find_driver_folders
+from winbuild.media.virtio_drivers import find_drivers
 from winbuild.resources import find_resource
 from winbuild.settings import Settings, iso_key
 from winbuild.step import StepContext
@@ -54,7 +54,7 @@ def agent_installer(settings: Settings) -> Path:
 
 def driver_folders(iso: Path, version: WindowsVersion) -> tuple[str, ...]:
     """Folders on the virtio ISO that hold this version's drivers (MediaError if none does)."""
-    return find_driver_folders(iso, version, version.default_architecture)
+    return find_drivers(iso, version, version.default_architecture).folders
 
 
 def product_key(settings: Settings, label: str) -> str | None:
@@ -62,7 +62,9 @@ def product_key(settings: Settings, label: str) -> str | None:
     return None if key in ("", "none") else key
 
 
-def answer_spec(settings: Settings, version: WindowsVersion, folders: tuple[str, ...]) -> AnswerFile:
+def answer_spec(
+    settings: Settings, version: WindowsVersion, folders: tuple[str, ...]
+) -> AnswerFile:
     return AnswerFile(
         version=version,
         language=language(settings.language),

@@ -64,11 +64,9 @@ class Walk:
     def _position(self) -> tuple[str, int]:
         """State and generation from `nextstep`: `1001-gen2-first-boot` is the third cycle."""
         text = self.builddir.next_step_text()
-        generation = 0
-        name = text
-        if match := _GENERATION.search(text):
-            generation = int(match[1])
-            name = text[: match.start()] + "genN" + text[match.end() :]
+        name = self.template(text)
+        match = _GENERATION.search(text)
+        generation = int(match[1]) if match else 0
         if name != FINISHED and self.plan.step(name) is None:
             raise StateFileError(
                 f"{self.builddir.file('nextstep')} holds {text!r}, and the plan "
@@ -91,6 +89,11 @@ class Walk:
     def next_name(self) -> str:
         """What `nextstep` says."""
         return expand_generation(self.state, self.generation)
+
+    @staticmethod
+    def template(name: str) -> str:
+        """`1001-gen2-first-boot` → `1001-genN-first-boot`, the name in the plan."""
+        return _GENERATION.sub("genN", name)
 
     def context(self, step: Step) -> StepContext:
         name = expand_generation(step.name, self.generation)
@@ -132,7 +135,7 @@ class Walk:
 
         Out of order only with `force`; the walk then goes on behind that step.
         """
-        step = self.plan.step(_GENERATION.sub("genN", name))
+        step = self.plan.step(self.template(name))
         if step is None:
             raise UsageError(
                 f"the plan {self.plan.name!r} has no step {name!r}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import itertools
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def order(name: str) -> tuple[int, str]:
     if not match:
         raise StepPluginError(
             f"{name!r} is no name for a step",
-            hint="a name is a number and words joined by hyphens: 5-record-logs, 8-M-enter-password",
+            hint="a name is a number and words with hyphens: 5-record-logs, 8-M-enter-password",
         )
     return int(match["number"]), match["letter"]
 
@@ -210,7 +211,7 @@ def _gaps(
     faults = []
     if numbers and numbers[0] != (0, ""):
         faults.append(f"the first step must have number 0, and it is {by_place[numbers[0]].name}")
-    for before, here in zip(numbers, numbers[1:], strict=False):
+    for before, here in itertools.pairwise(numbers):
         counted = here == (before[0] + 1, "")
         lettered = here[0] == before[0] and here[1] == chr(ord(before[1] or "a") + 1)
         new_block = here[1] == "" and here[0] // 1000 > before[0] // 1000

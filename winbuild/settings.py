@@ -313,7 +313,7 @@ def load_settings(
     texts: dict[str, str] = {}
     origins: dict[str, str] = {}
     from_ini = _read_ini(ini, faults)
-    for key, text in (command_line or {}).items():
+    for key in command_line or {}:
         if key not in schema():
             faults.append(f"command line: {key}: there is no such setting{_did_you_mean(key)}")
     parsed: dict[str, Any] = {}

@@ -98,6 +98,10 @@ class Step:
     milestone: ClassVar[str | None] = None
     manual: ClassVar[bool] = False
 
+    def accept(self, arguments: tuple[str, ...]) -> None:
+        """Raise UsageError if the words behind the step's name do not fit. Called on a plan's
+        first step before the directory is made. As it stands: all words fit."""
+
     def run(self, ctx: StepContext) -> None:
         """Do it. Begins by removing what a killed earlier try left."""
         raise NotImplementedError(f"{type(self).__name__} has no run()")

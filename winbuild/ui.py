@@ -134,9 +134,9 @@ class _Bar:
             if self._done and elapsed > 1:
                 rate = self._done / elapsed
                 parts.append(f"{_amount(rate, self._unit)}/s")
-                parts.append(f"{_duration((self._total - self._done) / rate)} left")
+                parts.append(f"{duration_text((self._total - self._done) / rate)} left")
         else:
-            parts.append(_duration(elapsed))
+            parts.append(duration_text(elapsed))
         if self._note:
             parts.append(self._note)
         return "  ".join(parts)
@@ -145,7 +145,7 @@ class _Bar:
         elapsed = time.monotonic() - self._started
         self._ui.clear_bar()
         if finished and (self._ui._tty or elapsed > 1):
-            self._ui._stream.write(f"{self._label}  done in {_duration(elapsed)}\n")
+            self._ui._stream.write(f"{self._label}  done in {duration_text(elapsed)}\n")
             self._ui._stream.flush()
 
 
@@ -158,7 +158,7 @@ def _amount(value: float, unit: str) -> str:
     return f"{value:.1f} {unit}".rstrip()
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """`75.2` → `1:15`, the form of a stopwatch; below a minute `12 s`."""
     whole = max(0, round(seconds))
     if whole < 60:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+from winbuild.vm.ports import suggest_digit
+
 from winbuild.errors import UsageError
 from winbuild.step import Step, StepContext
-from winbuild.vm.ports import suggest_digit
 from winbuild.windows.versions import version
 
 README = """\
@@ -32,9 +33,12 @@ class Init(Step):
         "variables), then check and fix the settings."
     )
 
-    def run(self, ctx: StepContext) -> None:
-        if not ctx.arguments:
+    def accept(self, arguments: tuple[str, ...]) -> None:
+        if len(arguments) != 1:
             raise UsageError("0-init needs a label", hint="for example: winbuild DIR 0-init 2012")
+        version(arguments[0])
+
+    def run(self, ctx: StepContext) -> None:
         windows = version(ctx.arguments[0])
         builddir = ctx.builddir
         builddir.write_fact("LABEL", windows.label)

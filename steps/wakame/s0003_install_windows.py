@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from winbuild.disk.logs import collect_logs
+
 from winbuild import boots
 from winbuild.deadline import Deadline
 from winbuild.disk.image import create_blank_image
-from winbuild.disk.logs import collect_logs
 from winbuild.errors import CheckFailed
 from winbuild.step import ManualStep, Step, StepContext
 from winbuild.windows import desktop

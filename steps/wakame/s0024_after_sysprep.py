@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from winbuild import boots
 from winbuild.disk.logs import collect_logs
+
+from winbuild import boots
 from winbuild.step import Step, StepContext
 from winbuild.windows import desktop
 

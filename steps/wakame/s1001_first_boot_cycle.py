@@ -6,8 +6,9 @@ guest set, boots it twice more, and generalizes it again for the next cycle.
 
 from __future__ import annotations
 
-from winbuild import boots, first_boot
 from winbuild.disk.logs import collect_logs
+
+from winbuild import boots, first_boot
 from winbuild.errors import CheckFailed
 from winbuild.step import Step, StepContext
 from winbuild.windows import desktop

@@ -91,7 +91,8 @@ def _check_shows(
             return
         raise CheckFailed(
             f"this is visibly not done: the screen shows {ctx.console.screen.describe()}",
-            hint=f"do it and confirm again, or overrule: winbuild {ctx.builddir.path} -done --force",
+            hint="do it and confirm again; to overrule: "
+            f"winbuild {ctx.builddir.path} -done --force",
         ) from exc
 
 
@@ -146,7 +147,9 @@ def open_powershell(ctx: StepContext) -> None:
         else:
             ctx.console.pointer.click(spot.x, spot.y, spot.frame_size)
         try:
-            screen.wait_for(POWERSHELL, deadline=Deadline(min(20, deadline.remaining)), fail=CRASHES)
+            screen.wait_for(
+                POWERSHELL, deadline=Deadline(min(20, deadline.remaining)), fail=CRASHES
+            )
             return
         except GuestTimeout:
             continue

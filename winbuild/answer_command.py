@@ -1,0 +1,54 @@
+"""`winbuild answer-file`: an answer file without a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from winbuild.errors import UsageError
+from winbuild.install_media import driver_folders
+from winbuild.media.answer_file import AnswerFile, first_boot_answer_file, install_answer_file
+from winbuild.media.iso import check_product_key
+from winbuild.media.sysprep_script import RUN_SYSPREP
+from winbuild.settings import load_settings
+from winbuild.windows.languages import language
+from winbuild.windows.versions import WindowsVersion, version
+
+
+def answer_file_for(
+    label: str,
+    *,
+    language_tag: str | None,
+    edition: str | None,
+    key: str,
+    virtio_iso: Path | None,
+    first_boot: bool,
+    config: Path | None,
+) -> bytes:
+    """The document. What is not given is taken from the settings; the driver folders, without
+    a virtio ISO, are all those that this version's drivers are known to lie in."""
+    windows = version(label)
+    settings = load_settings(ini=config).settings
+    folders = windows.driver_folders(windows.default_architecture)
+    if virtio_iso is not None:
+        folders = driver_folders(virtio_iso, windows)
+    spec = AnswerFile(
+        version=windows,
+        language=language(language_tag or settings.language),
+        administrator_password=RUN_SYSPREP,
+        product_key=_product_key(key, windows, edition),
+        image_name=edition or settings.edition or windows.default_image_name,
+        architecture=windows.default_architecture,
+        driver_folders=folders,
+        time_zone=settings.time_zone or None,
+    )
+    return first_boot_answer_file(spec) if first_boot else install_answer_file(spec)
+
+
+def _product_key(key: str, windows: WindowsVersion, edition: str | None) -> str | None:
+    if key.lower() != "kms":
+        return check_product_key(key)
+    name = (edition or windows.default_image_name).removeprefix(windows.image_prefix).strip()
+    found = windows.kms_key(name)
+    if found is None:
+        raise UsageError(f"Microsoft has published no KMS client key for {windows.name} {name}")
+    return found

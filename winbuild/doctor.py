@@ -1,0 +1,101 @@
+"""`winbuild doctor`: is this host fit to build, and what would make it so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from winbuild import preflight
+from winbuild.errors import WinbuildError
+from winbuild.host import Host, known_tools
+from winbuild.install_media import agent_installer, virtio_iso, windows_iso
+from winbuild.settings import Settings, load_settings
+from winbuild.ui import Ui
+from winbuild.vm.accel import choose_accel
+from winbuild.vm.ports import free_digits
+
+GIB = 1 << 30
+# Without these a build cannot be walked; the rest of the table serves single commands.
+REQUIRED = ("qemu-system-x86_64", *preflight.HOST_TOOLS)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`verdict`: good, note (works, but …) or bad."""
+
+    verdict: str
+    what: str
+    fact: str
+    remedy: str = ""
+
+
+def examine(label: str | None, *, config: Path | None, ui: Ui) -> list[Finding]:
+    """Every finding about this host, and about the files for `label` if one is given."""
+    settings = load_settings(ini=config).settings
+    host = Host()
+    findings = [*_tools(host), *_recognition(), _acceleration(host, settings)]
+    findings += [_space(), _ports()]
+    if label is not None:
+        findings += _resources(settings, label)
+    return findings
+
+
+def _tools(host: Host) -> Iterator[Finding]:
+    for name, tool in known_tools().items():
+        try:
+            yield Finding("good", name, host.find(name))
+        except WinbuildError as exc:
+            verdict = "bad" if name in REQUIRED else "note"
+            yield Finding(verdict, name, f"missing; needed to {tool.purpose}", exc.hint or "")
+
+
+def _recognition() -> Iterator[Finding]:
+    from winbuild.screen.ocr import require_languages
+
+    yield _attempt("text recognition", lambda: "tesseract with " + ", ".join(require_languages()))
+
+
+def _acceleration(host: Host, settings: Settings) -> Finding:
+    try:
+        choice = choose_accel(host, settings.accel)
+    except WinbuildError as exc:
+        return Finding("bad", "acceleration", exc.message, exc.hint or "")
+    if choice.accel == "kvm":
+        return Finding("good", "acceleration", f"KVM works ({choice.reason})")
+    return Finding(
+        "note",
+        "acceleration",
+        f"emulation only ({choice.reason})",
+        "a build with KVM takes an hour, with emulation many; see that /dev/kvm works for you",
+    )
+
+
+def _space() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    fact = f"{free / GIB:.1f} GiB free here"
+    if free < 40 * GIB:
+        return Finding("note", "disk space", fact, "a 30G image takes up to 40 GiB to build")
+    return Finding("good", "disk space", fact)
+
+
+def _ports() -> Finding:
+    free = free_digits()
+    if free:
+        digits = ", ".join(map(str, free))
+        return Finding("good", "ports", f"{len(free)} of 10 port digits are free: {digits}")
+    return Finding("bad", "ports", "no port digit is free", "stop a VM: winbuild DIR -kill-kvm")
+
+
+def _resources(settings: Settings, label: str) -> Iterator[Finding]:
+    yield _attempt(f"Windows ISO for {label}", lambda: str(windows_iso(settings, label)))
+    yield _attempt("virtio drivers", lambda: str(virtio_iso(settings)))
+    yield _attempt("Zabbix installer", lambda: str(agent_installer(settings)))
+
+
+def _attempt(what: str, find: Callable[[], str]) -> Finding:
+    try:
+        return Finding("good", what, find())
+    except WinbuildError as exc:
+        return Finding("bad", what, exc.message, exc.hint or "")

@@ -1,0 +1,70 @@
+"""The words about the VM: -screenshot, -test, -testoff, -pw, -kill-kvm, -cleanup."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+
+from winbuild import boots, disk_commands, evidence, first_boot
+from winbuild.atomic import PARTIAL_SUFFIX
+from winbuild.errors import VmError
+from winbuild.session import Session
+from winbuild.vm import ports
+
+
+def screenshot(session: Session) -> Path:
+    """Save the VM's screen as screendump-TIME.png in the build directory."""
+    builddir = session.builddir
+    if session.vm.status().pid is None:
+        raise VmError(
+            "the VM does not run, so there is no screen", hint=f"see: winbuild {builddir.path}"
+        )
+    stamp = dt.datetime.now().strftime("%y%m%d-%H%M%S")
+    path = builddir.file(f"screendump-{stamp}.png")
+    evidence.save_screenshot(session.context(0), path)
+    return path
+
+
+def test_boot(session: Session, *, network: bool = True) -> Mapping[str, str]:
+    """Boot the image as it stands; returns what is forwarded to where."""
+    builddir = session.builddir
+    with builddir.lock("-test" if network else "-testoff"):
+        ctx = session.context(0)
+        boots.require_off(ctx)
+        if session.vm.status().pid is not None:
+            session.vm.quit()
+        boots.boot_test(ctx, network=network)
+    digit = builddir.digit
+    if not network or digit is None:
+        return {}
+    return {name: f"127.0.0.1:{port}" for name, port in ports.named_ports(digit).items()}
+
+
+def fetch_password(session: Session) -> str:
+    """The password of the last first boot, fetched from the metadata disk if need be."""
+    builddir = session.builddir
+    if builddir.file(first_boot.PASSWORD_FILE).exists():
+        return first_boot.password(builddir)
+    return first_boot.fetch_password(session.context(0))
+
+
+def kill(session: Session) -> str:
+    """Stop the VM at once."""
+    status = session.vm.status()
+    if status.pid is None:
+        return "the VM does not run"
+    session.vm.kill()
+    return f"stopped the VM (process {status.pid})"
+
+
+def cleanup(session: Session) -> list[str]:
+    """Unmount, stop the VM, remove half-made files. Returns what was done, a line each."""
+    builddir = session.builddir
+    with builddir.lock("-cleanup"):
+        lines = [f"unmounted {path}" for path in disk_commands.unmount(session)]
+        lines.append(kill(session))
+        for path in sorted(builddir.path.rglob(f".*{PARTIAL_SUFFIX}")):
+            path.unlink()
+            lines.append(f"removed the half-made {path.name.removesuffix(PARTIAL_SUFFIX)[1:]}")
+    return lines
