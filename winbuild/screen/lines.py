@@ -1,0 +1,144 @@
+"""Words with their places → lines as a person sees them.
+
+Tesseract's own lines are not used: on sparse screens it splits them at wide gaps between
+words, and joins what stands in different columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from winbuild.screen import textmatch
+from winbuild.screen.areas import Box
+
+# A gap wider than so many line heights parts two texts on the same level (label and field).
+_COLUMN_GAP = 2.0
+# A line below belongs to the same sentence if it is no further away, in line heights.
+_PARAGRAPH_GAP = 1.6
+_WRAPPED_LINES = 3
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word that was read, its place in pixels, and the reader's confidence (0 to 100)."""
+
+    text: str
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Line:
+    words: tuple[Word, ...]
+    box: Box
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+    def shifted(self, x: int, y: int) -> Line:
+        moved = (Word(w.text, w.box.shifted(x, y), w.confidence) for w in self.words)
+        return Line(tuple(moved), self.box.shifted(x, y))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A phrase on the screen: where, how similar (0.0 to 1.0), and what was read there."""
+
+    box: Box
+    similarity: float
+    read: str
+
+
+def lines_of(words: Sequence[Word]) -> tuple[Line, ...]:
+    """Group words into lines, from top to bottom and left to right."""
+    rows: list[list[Word]] = []
+    for word in sorted(words, key=lambda w: w.box.centre[1]):
+        for row in reversed(rows):
+            if _same_level(row[-1].box, word.box):
+                row.append(word)
+                break
+        else:
+            rows.append([word])
+    lines: list[Line] = []
+    for row in rows:
+        run: list[Word] = []
+        for word in sorted(row, key=lambda w: w.box.left):
+            if run and word.box.left - run[-1].box.right > _COLUMN_GAP * _height(run):
+                lines.append(_line(run))
+                run = []
+            run.append(word)
+        lines.append(_line(run))
+    return tuple(sorted(lines, key=lambda line: (line.box.top, line.box.left)))
+
+
+def _height(words: Sequence[Word]) -> int:
+    return max(word.box.height for word in words)
+
+
+def _line(words: Sequence[Word]) -> Line:
+    return Line(tuple(words), Box.around(word.box for word in words))
+
+
+def _same_level(one: Box, other: Box) -> bool:
+    shared = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return shared > 0.5 * min(one.height, other.height)
+
+
+def find_phrase(
+    lines: Sequence[Line], phrase: str, area: Box, minimum: float, *, alone: bool = False
+) -> Found | None:
+    """The place most like `phrase` whose centre lies in `area`; None below `minimum`.
+
+    A phrase may be wrapped over up to three lines. `alone`: nothing else may stand on its
+    line, so that "Welcome" is not found in "Welcome to the wizard".
+    """
+    folded = textmatch.fold(phrase)
+    best: Found | None = None
+    for index, line in enumerate(lines):
+        for words in _sentences(lines, index, line):
+            found = _in_words(words, folded, minimum, alone)
+            if (
+                found is not None
+                and area.holds(found.box.centre)
+                and (best is None or found.similarity > best.similarity)
+            ):
+                best = found
+            if alone or (best is not None and best.similarity == 1.0):
+                break
+    return best
+
+
+def _sentences(lines: Sequence[Line], index: int, line: Line) -> list[tuple[Word, ...]]:
+    """The line by itself, then with one and two of the lines that follow below it."""
+    sentences = [line.words]
+    last = line
+    for below in lines[index + 1 :]:
+        if len(sentences) == _WRAPPED_LINES:
+            break
+        if _continues(last.box, below.box):
+            sentences.append(sentences[-1] + below.words)
+            last = below
+    return sentences
+
+
+def _continues(box: Box, below: Box) -> bool:
+    gap = below.top - box.bottom
+    height = max(box.height, below.height)
+    aligned = below.left < box.right and box.left < below.right
+    return aligned and -0.5 * height < gap < _PARAGRAPH_GAP * height and below.top > box.top
+
+
+def _in_words(
+    words: Sequence[Word], folded_phrase: str, minimum: float, alone: bool
+) -> Found | None:
+    text, owners = textmatch.pieces_of([word.text for word in words])
+    if alone and not textmatch.stands_alone(folded_phrase, text):
+        return None
+    window = textmatch.best_window(folded_phrase, text, minimum)
+    if window is None or window.start == window.end:
+        return None
+    used = words[owners[window.start] : owners[window.end - 1] + 1]
+    read = " ".join(word.text for word in used)
+    return Found(Box.around(word.box for word in used), window.similarity, read)

@@ -1,0 +1,142 @@
+"""Which screens of the catalogue does a frame show?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from winbuild.screen import checks, icons
+from winbuild.screen.areas import Area, Box
+from winbuild.screen.catalogue import Catalogue
+from winbuild.screen.definition import (
+    ANY_LANGUAGE,
+    Definition,
+    Layer,
+    Meaning,
+    PointSpec,
+    TextSpec,
+    Variant,
+)
+from winbuild.screen.lines import Found, find_phrase
+from winbuild.screen.ocr import READINGS, Page
+
+_LAYER_ORDER: Mapping[Layer, int] = {"dialog": 0, "window": 1, "full": 2}
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A screen of the catalogue that a frame shows.
+
+    `score` is the mean similarity of its texts (0.0 to 1.0); `texts` are the places, in the
+    order of the variant's texts.
+    """
+
+    id: str
+    title: str
+    meaning: Meaning
+    layer: Layer
+    score: float
+    language: str
+    variant: str
+    texts: tuple[Found, ...]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+def sightings(
+    page: Page, catalogue: Catalogue, names: Iterable[str] | None = None
+) -> list[Sighting]:
+    """The screens that the page shows, the best first: in front before behind, then by score.
+
+    `names` limits the search, and with it what has to be read, to these ids.
+    """
+    wanted = [d.id for d in catalogue] if names is None else list(names)
+    seen: dict[str, Sighting | None] = {}
+
+    def see(id_: str) -> Sighting | None:
+        if id_ not in seen:
+            seen[id_] = see_one(page, catalogue.get(id_))
+        return seen[id_]
+
+    found = []
+    for id_ in wanted:
+        sighting = see(id_)
+        if sighting and not any(see(other) for other in catalogue.get(id_).unless):
+            found.append(sighting)
+    return sorted(found, key=lambda s: (_LAYER_ORDER[s.layer], -s.score, s.id))
+
+
+def see_one(page: Page, definition: Definition) -> Sighting | None:
+    """The definition's variant that fits best, or None; `unless` is not looked at."""
+    best: Sighting | None = None
+    for variant in definition.variants:
+        found = _variant(page, variant)
+        if found is None:
+            continue
+        score = sum(text.similarity for text in found) / len(found)
+        if best is None or score > best.score:
+            best = Sighting(
+                definition.id, definition.title, definition.meaning, definition.layer,
+                score, variant.language, variant.name, tuple(found),
+            )  # fmt: skip
+    return best
+
+
+def _variant(page: Page, variant: Variant) -> list[Found] | None:
+    """The places of the variant's texts, or None. Cheap pixel checks come before reading."""
+    first = [spec for spec in variant.pixels if not checks.needs_texts(spec)]
+    if not all(checks.holds(spec, page.frame, {}) for spec in first):
+        return None
+    places: dict[str, Box] = {}
+    found: list[Found] = []
+    for text in variant.texts:
+        hit = _text(page, text, variant.language)
+        if hit is None:
+            return None
+        found.append(hit)
+        places[text.name] = hit.box
+    last = [spec for spec in variant.pixels if checks.needs_texts(spec)]
+    return found if all(checks.holds(spec, page.frame, places) for spec in last) else None
+
+
+def _text(page: Page, text: TextSpec, language: str) -> Found | None:
+    return find_text(page, text.say, text.area, language, minimum=text.minimum, alone=text.alone)
+
+
+def find_text(
+    page: Page,
+    phrases: Sequence[str],
+    area: Area,
+    language: str,
+    *,
+    minimum: float,
+    alone: bool = False,
+) -> Found | None:
+    """The best place of any of the phrases; the second reading only if the first has none."""
+    box = area.box(page.frame.width, page.frame.height)
+    model = "en" if language == ANY_LANGUAGE else language
+    for reading in READINGS:
+        lines = page.lines(box, model, reading)
+        hits = [find_phrase(lines, phrase, box, minimum, alone=alone) for phrase in phrases]
+        best = max((hit for hit in hits if hit), key=lambda hit: hit.similarity, default=None)
+        if best:
+            return best
+    return None
+
+
+def find_point(page: Page, points: Sequence[PointSpec]) -> Box | None:
+    """The place of the first of these points that the page shows."""
+    for point in points:
+        box = point.area.box(page.frame.width, page.frame.height)
+        if point.icon:
+            place = icons.find_icon(page.frame, point.icon, box, point.max_mse)
+        else:
+            hit = find_text(
+                page, point.say, point.area, point.language,
+                minimum=point.minimum, alone=point.alone,
+            )  # fmt: skip
+            place = hit.box if hit else None
+        if place:
+            return place
+    return None

@@ -1,0 +1,126 @@
+"""Makes a frame readable: grey, flat background, and the blocks where text may be.
+
+Windows draws text on gradients and pictures, light on dark and dark on light. Subtracting
+the local background (the median of tiles, interpolated) and normalising leaves dark signs
+on white in every case; the plain grey picture is the second reading for what that harms.
+
+Imports numpy and Pillow at the top: for modules that do not run when winbuild starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from winbuild.screen.areas import Box
+from winbuild.screen.frame import Frame
+
+Grey = NDArray[np.uint8]
+
+_BACKGROUND_TILE = 32  # pixels; signs must cover less than half of a tile
+_BLOCK_TILE = 16  # pixels; about the height of a line
+_INK = 70  # of 255, after normalising
+_LEAST_CONTRAST = 60  # of 255; a fainter picture is not stretched any further
+_LEAST_EDGES = 6  # edges along the rows of a tile that holds (a part of) a letter
+_MARGIN = 6  # pixels around a block: tesseract loses signs at the very rim
+
+
+def grey(frame: Frame) -> Grey:
+    return np.asarray(Image.fromarray(frame.pixels).convert("L"))
+
+
+def flattened(picture: Grey) -> Grey:
+    """Dark signs on a white ground, whatever the background was."""
+    height, width = picture.shape
+    tile = _BACKGROUND_TILE
+    rows, columns = -(-height // tile), -(-width // tile)
+    padded = np.pad(picture, ((0, rows * tile - height), (0, columns * tile - width)), mode="edge")
+    # Every second pixel is enough for a median, at a quarter of the time.
+    samples = padded[::2, ::2].reshape(rows, tile // 2, columns, tile // 2)
+    medians = np.median(samples, axis=(1, 3)).astype(np.uint8)
+    smooth = Image.fromarray(medians).resize(
+        (columns * tile, rows * tile), Image.Resampling.BILINEAR
+    )
+    background = np.asarray(smooth)[:height, :width]
+    distance = np.abs(picture.astype(np.int16) - background)
+    strongest = max(_LEAST_CONTRAST, int(np.percentile(distance[::2, ::2], 99.7)))
+    stretched = np.minimum(distance * np.float32(255.0 / strongest), 255)
+    return np.asarray(255 - stretched, np.uint8)
+
+
+def text_blocks(flat: Grey) -> list[Box]:
+    """Where the flattened picture may hold text: rectangles that do not overlap.
+
+    Text is recognised by its many vertical edges; plain surfaces, which are most of a
+    screen, never reach the reader.
+    """
+    height, width = flat.shape
+    tile = _BLOCK_TILE
+    rows, columns = -(-height // tile), -(-width // tile)
+    ink = flat < 255 - _INK
+    edges = np.zeros((rows * tile, columns * tile), np.uint8)
+    edges[:height, : width - 1] = ink[:, 1:] != ink[:, :-1]
+    per_tile = edges.reshape(rows, tile, columns, tile).sum(axis=(1, 3), dtype=np.uint16)
+    texty = per_tile >= _LEAST_EDGES
+    boxes = [
+        Box(
+            left * tile - _MARGIN, top * tile - _MARGIN, right * tile + _MARGIN,
+            bottom * tile + _MARGIN,
+        ).clipped(width, height)
+        for left, top, right, bottom in _islands(texty)
+    ]  # fmt: skip
+    return _merged(boxes)
+
+
+def _islands(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
+    """Bounding rectangles, in tiles, of marked tiles that are near one another.
+
+    Near: at most four tiles apart in a row (the gaps between words of large type), or in
+    neighbouring rows.
+    """
+    grown = marked.copy()
+    for step in (1, 2):
+        grown[:, step:] |= marked[:, :-step]
+        grown[:, :-step] |= marked[:, step:]
+    rows, columns = grown.shape
+    seen = np.zeros_like(grown)
+    for first in zip(*np.nonzero(grown), strict=True):
+        start = (int(first[0]), int(first[1]))
+        if seen[start]:
+            continue
+        seen[start] = True
+        waiting, tiles = [start], []
+        while waiting:
+            row, column = waiting.pop()
+            tiles.append((row, column))
+            for near in (
+                (row + 1, column),
+                (row - 1, column),
+                (row, column + 1),
+                (row, column - 1),
+            ):
+                inside = 0 <= near[0] < rows and 0 <= near[1] < columns
+                if inside and grown[near] and not seen[near]:
+                    seen[near] = True
+                    waiting.append(near)
+        across = [column for _, column in tiles]
+        down = [row for row, _ in tiles]
+        yield min(across), min(down), max(across) + 1, max(down) + 1
+
+
+def _merged(boxes: list[Box]) -> list[Box]:
+    """Join rectangles that overlap, until none do."""
+    done: list[Box] = []
+    waiting = list(boxes)
+    while waiting:
+        box = waiting.pop()
+        overlapping = [other for other in done if other.overlaps(box)]
+        if overlapping:
+            done = [other for other in done if not other.overlaps(box)]
+            waiting.append(Box.around([box, *overlapping]))
+        else:
+            done.append(box)
+    return sorted(done, key=lambda box: (box.top, box.left))
