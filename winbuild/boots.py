@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from winbuild import install_media
 from winbuild.builddir import BuildDir
@@ -11,16 +13,15 @@ from winbuild.deadline import Deadline
 from winbuild.errors import CheckFailed, VmError
 from winbuild.settings import Settings
 from winbuild.step import StepContext
+from winbuild.vm import files as vm_files
 from winbuild.vm import ports
 from winbuild.vm.accel import choose_accel
 from winbuild.vm.launch import start_vm
-from winbuild.vm.spec import Disk, Nic, VmSpec
+from winbuild.vm.spec import DISK_SLOT, METADATA_SLOT, Disk, Nic, VmSpec
 from winbuild.windows.languages import language
 
-# Slots of the original tool: Windows ties drivers to them, so a cloud that uses others makes
-# it look for drivers again.
-SYSTEM_DISK_SLOT = 4
-METADATA_DISK_SLOT = 5
+# Reading a whole changing screen costs most of a second of a core, which the guest needs too.
+LOOK_INTERVAL_S = 3.0
 
 INSTALL_STEP = "3-boot-with-install-iso-and-floppy"
 
@@ -48,16 +49,15 @@ def boot_test(ctx: StepContext, *, network: bool | None = None) -> None:
     """Boot the installed image with the metadata disk; `network` None takes it from NATNET."""
     settings = ctx.settings
     metadata = ctx.builddir.file("metadata.img")
-    extra = (Disk(metadata, pci_slot=METADATA_DISK_SLOT),) if metadata.exists() else ()
+    extra = (Disk(metadata, pci_slot=METADATA_SLOT),) if metadata.exists() else ()
     use_network = settings.nat_net if network is None else network
-    digit_ports: Callable[[int], tuple[tuple[int, int], ...]] = ports.forwards
 
     def nic(digit: int) -> Nic:
         return Nic(
             mac=settings.boot_mac,
             mode="user" if use_network else "isolated",
-            forwards=digit_ports(digit) if use_network else (),
-            pcap=ctx.builddir.file("qemu-vlan0.pcap"),
+            forwards=ports.forwards(digit) if use_network else (),
+            pcap=Path(vm_files.PACKETS),
         )
 
     _start(
@@ -71,7 +71,7 @@ def _spec(ctx: StepContext, digit: int, **fields: object) -> VmSpec:
     choice = choose_accel(ctx.host, settings.accel)
     if ctx.settings.accel == "auto":
         ctx.ui.say(f"acceleration: {choice.accel} ({choice.reason})")
-    disks = (Disk(ctx.builddir.image, boot_index=0, pci_slot=SYSTEM_DISK_SLOT),)
+    disks = (Disk(ctx.builddir.image, boot_index=0, pci_slot=DISK_SLOT),)
     extra = fields.pop("disks", ())
     return VmSpec(
         name=ctx.builddir.name,
@@ -93,7 +93,8 @@ def keyboard_layout(settings: Settings) -> str:
 
 def _start(ctx: StepContext, make_spec: Callable[[int], VmSpec]) -> None:
     builddir = ctx.builddir
-    claim = ports.claim_digit(builddir.digit, builddir.path)
+    preferred = ctx.version.port_digit if builddir.digit is None else builddir.digit
+    claim = ports.claim_digit(preferred, builddir.path)
     try:
         if claim.digit != builddir.digit:
             builddir.write_fact("active", str(claim.digit))
@@ -170,19 +171,23 @@ def wait_for_poweroff(ctx: StepContext, fail: Sequence[str] = ()) -> None:
     if ctx.vm.status().state == "shutdown":
         return
     require_vm(ctx)
-    deadline = Deadline(ctx.settings.shutdown_timeout_s)
-    with ctx.ui.progress("waiting for Windows to shut itself down") as bar:
+    last_look = time.monotonic()
 
-        def look() -> None:
-            sighting = ctx.console.screen.shows(*fail) if fail else None
-            if sighting:
-                raise VmError(
-                    f"instead of shutting down, Windows shows {sighting.title}",
-                    hint=go_back_hint(ctx.builddir),
-                )
-            bar.advance(0)
+    def look() -> None:
+        nonlocal last_look
+        if not fail or time.monotonic() - last_look < LOOK_INTERVAL_S:
+            return
+        sighting = ctx.console.screen.shows(*fail)
+        last_look = time.monotonic()
+        if sighting:
+            raise VmError(
+                f"instead of shutting down, Windows shows {sighting.title}",
+                hint=go_back_hint(ctx.builddir),
+            )
 
-        ctx.vm.wait_for_poweroff(deadline, on_idle=look)
+    with ctx.ui.progress("waiting for Windows to shut itself down"):
+        ctx.vm.wait_for_poweroff(Deadline(ctx.settings.shutdown_timeout_s), on_idle=look)
+    check_shut_down_by_guest(ctx)
 
 
 def check_shut_down_by_guest(ctx: StepContext) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from winbuild.screen.catalogue import load_catalogue
+from winbuild.screen.catalogue import LANGUAGES, Catalogue
 from winbuild.screen.keyboard import Keyboard
 from winbuild.screen.pointer import Pointer
 from winbuild.screen.screen import Screen
@@ -24,13 +24,12 @@ class Console:
     pointer: Pointer
 
 
-def open_console(
-    vm: Vm, ui: Ui, *, layout: str, key_gap_s: float, languages: tuple[str, ...]
-) -> Console:
-    """`layout` is the keyboard layout that the guest has; `languages` those that its screen
-    may show (tags such as ja-JP)."""
+def open_console(vm: Vm, ui: Ui, *, layout: str, key_gap_s: float, language: str) -> Console:
+    """`layout` is the keyboard layout that the guest has; `language` its display language (a
+    tag such as ja-JP). English is read too: parts of every Windows are in English."""
+    languages = [tag for tag in LANGUAGES if tag in (language[:2], "en")]
     return Console(
-        Screen(vm, load_catalogue(), ui=ui),
+        Screen(vm, Catalogue.load(languages=languages), ui=ui),
         Keyboard(vm, layout, gap_s=key_gap_s),
         Pointer(vm),
     )

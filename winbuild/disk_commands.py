@@ -8,20 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from winbuild import boots, install_media
+from winbuild import boots
 from winbuild.disk import logs
 from winbuild.disk import mount as mounts
 from winbuild.disk.logs import LogReport, windows_partition
 from winbuild.disk.ntfs import NtfsVolume, open_ntfs
 from winbuild.errors import DiskError, UsageError
+from winbuild.guest.scripts import SCRIPTS_FOLDER, installed_scripts
 from winbuild.session import Session
 
 if TYPE_CHECKING:
     from winbuild.disk.partitions import Partition
-
-SCRIPTS_FOLDER = "Windows/Setup/Scripts"
-# What SetupComplete.cmd has to be for the next boot to be a first boot again.
-FIRST_BOOT_SCRIPT = "SetupComplete-firstboot.cmd"
 
 
 @contextmanager
@@ -122,10 +119,6 @@ def update_scripts(session: Session) -> list[str]:
 def _write_scripts(session: Session, image: Path, partition: Partition) -> list[str]:
     from winbuild.disk.write import write_files
 
-    files = {
-        f"{SCRIPTS_FOLDER}/{name}": install_media.guest_script(name)
-        for name in install_media.GUEST_SCRIPTS
-    }
-    files[f"{SCRIPTS_FOLDER}/SetupComplete.cmd"] = install_media.guest_script(FIRST_BOOT_SCRIPT)
+    files = {f"{SCRIPTS_FOLDER}/{name}": text for name, text in installed_scripts().items()}
     write_files(session.host, image, partition, files)
     return sorted(files)

@@ -51,10 +51,19 @@ def _tools(host: Host) -> Iterator[Finding]:
             yield Finding(verdict, name, f"missing; needed to {tool.purpose}", exc.hint or "")
 
 
-def _recognition() -> Iterator[Finding]:
-    from winbuild.screen.ocr import require_languages
+def _recognition() -> Finding:
+    def warm() -> str:
+        from winbuild.screen.catalogue import LANGUAGES
+        from winbuild.screen.ocr import Reader
 
-    yield _attempt("text recognition", lambda: "tesseract with " + ", ".join(require_languages()))
+        reader = Reader()
+        try:
+            reader.warm(LANGUAGES)
+        finally:
+            reader.close()
+        return f"tesseract reads {', '.join(LANGUAGES)}"
+
+    return _attempt("text recognition", warm)
 
 
 def _acceleration(host: Host, settings: Settings) -> Finding:

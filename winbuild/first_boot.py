@@ -8,13 +8,21 @@ from pathlib import Path
 from winbuild import password as password_module
 from winbuild.atomic import write_atomic
 from winbuild.builddir import BuildDir
-from winbuild.disk import fat
+from winbuild.disk.fat import FatVolume
+from winbuild.disk.partitions import partition_by_number
 from winbuild.errors import BuildDirError, CheckFailed
-from winbuild.media.metadata_disk import MetaData, make_metadata_disk
+from winbuild.media.metadata_disk import (
+    ENCRYPTED_PASSWORD,
+    MetaData,
+    NetworkInterface,
+    make_metadata_disk,
+)
 from winbuild.step import StepContext
 
 BACKUP_SCRIPT = r"C:\Windows\Setup\Scripts\sysprep-for-backup.cmd"
 HOST_NAME = "DEMO1-VM"
+INSTANCE_ID = "i-demo1"
+METADATA_DISK = "metadata.img"
 PASSWORD_FILE = "pw"
 KEY_FILE = "testsshkey"
 
@@ -44,18 +52,23 @@ def make_metadata(ctx: StepContext) -> None:
         ctx.host.run([*argv, "-f", key], timeout_s=120, log=ctx.log)
     builddir.file(PASSWORD_FILE).unlink(missing_ok=True)
     make_metadata_disk(
-        ctx.host,
-        builddir.file("metadata.img"),
+        builddir.file(METADATA_DISK),
         MetaData(
-            local_hostname=HOST_NAME,
-            openssh_key=public.read_text().strip(),
-            mac=settings.metadata_mac or settings.boot_mac,
+            hostname=HOST_NAME,
+            public_key=public.read_text().strip(),
+            interfaces=(
+                NetworkInterface(
+                    mac=settings.metadata_mac or settings.boot_mac,
+                    ipv4=settings.ipv4,
+                    netmask=settings.netmask,
+                    gateway=settings.gateway,
+                ),
+            ),
             ipv4=settings.ipv4,
-            netmask=settings.netmask,
-            gateway=settings.gateway,
+            instance_id=INSTANCE_ID,
             first_boot=settings.first_boot,
             auto_activate=settings.auto_activate,
-            proxy=settings.proxy,
+            activation_proxy=settings.proxy,
         ),
     )
 
@@ -66,16 +79,27 @@ def fetch_password(ctx: StepContext) -> str:
     Raises CheckFailed if there is nothing yet.
     """
     builddir = ctx.builddir
-    encrypted = fat.read_file(ctx.host, builddir.file("metadata.img"), "meta-data/pw.enc")
+    encrypted = _encrypted_password(builddir.file(METADATA_DISK))
     if encrypted is None:
         raise CheckFailed(
             "the password is not available: the guest has left no pw.enc on the metadata disk",
-            hint="its log is in the disk: winbuild "
-            rf"{builddir.path} -get 'Windows\Setup\Scripts\wakame-first-boot.log'",
+            hint="the guest's log of it: winbuild "
+            rf"{builddir.path} -get 'Windows\Setup\Scripts\wakame-first-boot.log' -",
         )
     text = password_module.decrypt(encrypted, builddir.file(KEY_FILE))
     write_atomic(builddir.file(PASSWORD_FILE), f"{text}\n", mode=0o600)
     return text
+
+
+def _encrypted_password(disk: Path) -> bytes | None:
+    if not disk.exists():
+        return None
+    volume = FatVolume(disk, partition_by_number(disk, 1))
+    # Early versions of the original's guest scripts left it at the root.
+    for path in (f"meta-data/{ENCRYPTED_PASSWORD}", ENCRYPTED_PASSWORD):
+        if volume.exists(path) and (content := volume.read(path)):
+            return content
+    return None
 
 
 def password(builddir: BuildDir) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files as package_files
 from pathlib import Path
 
+from winbuild.guest.scripts import floppy_scripts
 from winbuild.media.answer_file import AnswerFile, first_boot_answer_file, install_answer_file
 from winbuild.media.sysprep_script import RUN_SYSPREP, SCRIPT_NAME, run_sysprep_cmd
 from winbuild.media.virtio_drivers import find_drivers
@@ -14,21 +14,7 @@ from winbuild.step import StepContext
 from winbuild.windows.languages import language
 from winbuild.windows.versions import WindowsVersion
 
-GUEST_SCRIPTS = (
-    "FinalStepsForInstall.cmd",
-    "SetupComplete-firstboot.cmd",
-    "SetupComplete-install.cmd",
-    "sysprep-for-backup.cmd",
-    "wakame-functions.ps1",
-    "wakame-init-every-boot.cmd",
-    "wakame-init-every-boot.ps1",
-    "wakame-init-first-boot.ps1",
-)
 FIRST_BOOT_ANSWER_FILE = "Unattend-for-first-boot.xml"
-
-
-def guest_script(name: str) -> bytes:
-    return (package_files("winbuild.guest") / name).read_bytes()
 
 
 def windows_iso(settings: Settings, label: str) -> Path:
@@ -83,7 +69,7 @@ def floppy_files(ctx: StepContext) -> dict[str, bytes]:
     folders = driver_folders(virtio_iso(ctx.settings), ctx.version)
     spec = answer_spec(ctx.settings, ctx.version, folders)
     content = {"Autounattend.xml": install_answer_file(spec)}
-    content |= {name: guest_script(name) for name in GUEST_SCRIPTS}
+    content |= floppy_scripts()
     content[FIRST_BOOT_ANSWER_FILE] = first_boot_answer_file(spec)
     content[SCRIPT_NAME] = run_sysprep_cmd(spec.product_key, installer.name)
     content[installer.name] = installer.read_bytes()

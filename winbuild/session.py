@@ -79,7 +79,7 @@ class Session:
             self.ui,
             layout=boots.keyboard_layout(settings),
             key_gap_s=settings.key_gap_ms / 1000,
-            languages=(settings.language,),
+            language=settings.language,
         )
 
     def walk(self) -> Walk:

@@ -370,6 +370,8 @@ def _read_ini(path: Path | None, faults: list[str]) -> dict[str, str]:
         faults.append(f"{path}: is not UTF-8 text")
     except configparser.Error as exc:
         faults.append(f"{path}: is not an INI file: {str(exc).splitlines()[0]}")
+    if faults:
+        return {}
     found: dict[str, str] = {}
     for section in parser.sections():
         for key, text in parser.items(section):

@@ -38,7 +38,7 @@ def test_boot(session: Session, *, network: bool = True) -> Mapping[str, str]:
     digit = builddir.digit
     if not network or digit is None:
         return {}
-    return {name: f"127.0.0.1:{port}" for name, port in ports.named_ports(digit).items()}
+    return {name: f"127.0.0.1:{port}" for name, port in ports.host_ports(digit).items()}
 
 
 def fetch_password(session: Session) -> str:

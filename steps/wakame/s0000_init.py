@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from winbuild.vm.ports import suggest_digit
-
 from winbuild.errors import UsageError
 from winbuild.step import Step, StepContext
+from winbuild.vm.ports import suggest_digit
 from winbuild.windows.versions import version
 
 README = """\

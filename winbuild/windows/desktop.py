@@ -139,13 +139,15 @@ def open_powershell(ctx: StepContext) -> None:
     screen = ctx.console.screen
     deadline = Deadline(ctx.settings.screen_timeout_s)
     while not deadline.passed:
-        spot = screen.find_point(DESKTOP, "powershell")
+        spot = screen.point(DESKTOP, "powershell")
         if spot is None:
             # No icon (another version's taskbar): the Run dialog opens it as well.
             ctx.console.keyboard.press("meta_l-r")
             ctx.console.keyboard.type_line("powershell")
         else:
-            ctx.console.pointer.click(spot.x, spot.y, spot.frame_size)
+            frame = screen.frame()
+            x, y = (spot.left + spot.right) // 2, (spot.top + spot.bottom) // 2
+            ctx.console.pointer.click(x, y, (frame.width, frame.height))
         try:
             screen.wait_for(
                 POWERSHELL, deadline=Deadline(min(20, deadline.remaining)), fail=CRASHES
@@ -198,7 +200,7 @@ def log_in_and_run(ctx: StepContext, password: str, command: str) -> None:
         SHUTTING_DOWN,
         deadline=Deadline(ctx.settings.install_timeout_s),
         fail=SETUP_FAILURES,
-    ).name
+    ).id
     if seen in (SYSPREP, SHUTTING_DOWN):
         return
     if seen == LOCK_SCREEN:
