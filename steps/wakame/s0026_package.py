@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from winbuild import boots
+from winbuild import boots, packaging
 from winbuild.errors import CheckFailed
 from winbuild.step import Step, StepContext
-from winbuild.targets import wakame as target
-
-SEED_FOLDER = "final-seed-image"
-
-
-def _seed_folder(ctx: StepContext) -> Path:
-    folder = ctx.builddir.file(SEED_FOLDER)
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 class MakeSimpleTar(Step):
@@ -27,17 +16,12 @@ class MakeSimpleTar(Step):
 
     def run(self, ctx: StepContext) -> None:
         boots.check_shut_down_by_guest(ctx)
-        target.make_simple_tar(
-            ctx.host, ctx.ui, ctx.builddir.image, dest=self._archive(ctx), log=ctx.log
-        )
+        packaging.make_simple_tar(ctx)
 
     def verify(self, ctx: StepContext) -> None:
-        if not self._archive(ctx).exists():
-            raise CheckFailed(f"{self._archive(ctx).name} is not there")
-
-    def _archive(self, ctx: StepContext) -> Path:
-        stamp = ctx.builddir.fact("timestamp")
-        return ctx.builddir.file(f"windows-{ctx.version.label}-{stamp}.tar.gz")
+        archive = packaging.simple_tar(ctx.builddir)
+        if not archive.exists():
+            raise CheckFailed(f"{archive.name} is not there")
 
 
 class PackageRaw(Step):
@@ -48,24 +32,18 @@ class PackageRaw(Step):
 
     def run(self, ctx: StepContext) -> None:
         boots.check_shut_down_by_guest(ctx)
-        target.package_raw(
-            ctx.host,
-            ctx.ui,
-            ctx.builddir.image,
-            folder=_seed_folder(ctx),
-            names=self._names(ctx),
-            log=ctx.log,
-        )
+        packaging.package_raw(ctx)
 
     def verify(self, ctx: StepContext) -> None:
-        folder = ctx.builddir.file(SEED_FOLDER)
-        names = self._names(ctx)
-        for name in (names.raw, names.tar, names.tar_md5, names.install_script):
-            if not (folder / name).exists():
-                raise CheckFailed(f"{SEED_FOLDER}/{name} is not there")
-
-    def _names(self, ctx: StepContext) -> target.Names:
-        return target.names(ctx.version, ctx.builddir.fact("timestamp"))
+        names = packaging.names(ctx.builddir)
+        _check(
+            ctx,
+            names.source_md5,
+            names.raw,
+            names.raw_tar_gz,
+            names.raw_tar_gz_md5,
+            names.install_script,
+        )
 
 
 class PackageQcow2(Step):
@@ -78,16 +56,13 @@ class PackageQcow2(Step):
     )
 
     def run(self, ctx: StepContext) -> None:
-        target.package_qcow2(
-            ctx.host, ctx.ui, folder=_seed_folder(ctx), names=self._names(ctx), log=ctx.log
-        )
+        packaging.package_qcow2(ctx)
 
     def verify(self, ctx: StepContext) -> None:
-        folder = ctx.builddir.file(SEED_FOLDER)
-        names = self._names(ctx)
-        for name in (names.qcow2_md5, names.qcow2_gz, names.qcow2_gz_md5):
-            if not (folder / name).exists():
-                raise CheckFailed(f"{SEED_FOLDER}/{name} is not there")
+        names = packaging.names(ctx.builddir)
+        _check(ctx, names.qcow2_md5, names.qcow2_gz, names.qcow2_gz_md5)
 
-    def _names(self, ctx: StepContext) -> target.Names:
-        return target.names(ctx.version, ctx.builddir.fact("timestamp"))
+
+def _check(ctx: StepContext, *names: str) -> None:
+    for path in packaging.missing(ctx.builddir, *names):
+        raise CheckFailed(f"{path} is not there")
