@@ -103,8 +103,22 @@ def test_a_full_floppy_can_be_made(tmp_path: Path) -> None:
     assert Fat12((tmp_path / "floppy.img").read_bytes()).files() == files
 
 
-NAMES = """A FILE.TXT file.txt FILE.txt File.txt no_dot long.suffix a.b.c a+b.txt 日本.txt
-    12345678.123 123456789.123 abcdefghijklm abcdefghijklmn""".split()
+NAMES = [
+    "A",
+    "FILE.TXT",
+    "file.txt",
+    "FILE.txt",
+    "File.txt",
+    "no_dot",
+    "long.suffix",
+    "a.b.c",
+    "a+b.txt",
+    "日本.txt",
+    "12345678.123",
+    "123456789.123",
+    "abcdefghijklm",
+    "abcdefghijklmn",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
