@@ -64,7 +64,8 @@ def _load_key(key_file: Path) -> RSAPrivateKey:
     except TypeError as exc:
         raise UsageError(
             f"the key {key_file} is protected by a passphrase",
-            hint=f"use a copy of it without: ssh-keygen -p -N '' -f {shlex.quote(str(key_file))}.copy",
+            hint="use a copy of it without one: ssh-keygen -p -N '' -f "
+            + shlex.quote(f"{key_file}.copy"),
         ) from exc
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise UsageError(_why_no_private_key(key_file, text)) from exc

@@ -49,20 +49,21 @@ def collect_logs(
     the archive are as in Windows, with `/`. What is missing or unreadable is said and reported.
     Raises DiskError if there is no NTFS volume to read.
     """
+    wanted = log_paths() if paths is None else paths
     collected: list[str] = []
     missing: list[str] = []
     unreadable: list[tuple[str, str]] = []
     with (
         open_ntfs(image, partition) as volume,
-        ui.progress("collecting logs") as progress,
+        ui.progress("collecting logs", len(wanted), "paths") as progress,
         unfinished(dest) as temp,
         temp.open("wb") as raw,
         # No name and no time in the header: the same logs give the same file.
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for path in log_paths() if paths is None else paths:
-            progress.describe(path)
+        for path in wanted:
+            progress.advance(1)
             entries = _under(volume, path)
             if entries is None:
                 missing.append(path)
@@ -90,7 +91,7 @@ def _under(volume: NtfsVolume, path: str) -> list[NtfsEntry] | None:
         return None
     if not top.is_dir:
         return [top]
-    return [top, *(entry for entry in volume.walk(top.path) if not entry.is_link)]
+    return [top, *(entry for entry in volume.walk(top) if not entry.is_link)]
 
 
 def _add(archive: tarfile.TarFile, volume: NtfsVolume, entry: NtfsEntry) -> None:
@@ -100,6 +101,6 @@ def _add(archive: tarfile.TarFile, volume: NtfsVolume, entry: NtfsEntry) -> None
         member.type, member.mode = tarfile.DIRTYPE, 0o755
         archive.addfile(member)
         return
-    content = volume.read(entry.path)  # as a whole, so that a bad file adds nothing to the archive
+    content = volume.read(entry)  # as a whole, so that a bad file adds nothing to the archive
     member.size, member.mode = len(content), 0o644
     archive.addfile(member, io.BytesIO(content))

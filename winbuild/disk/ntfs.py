@@ -66,7 +66,8 @@ def open_ntfs(image: Path, partition: Partition) -> NtfsVolume:
 
 
 class NtfsVolume:
-    """Paths are Windows paths: `/` or `\\`, any case, with or without `C:` before them.
+    """Paths are Windows paths: `/` or `\\`, any case, with or without `C:` before them. An
+    NtfsEntry from this volume may stand for its path, which saves the search.
 
     Use it as a context manager, or call `close`.
     """
@@ -127,17 +128,17 @@ class NtfsVolume:
         with faults_as_disk_errors(f"{path} in {self._where}"):
             return entry_of(*self._find(path))
 
-    def list(self, path: str = "/") -> list[NtfsEntry]:
+    def list(self, path: str | NtfsEntry = "/") -> list[NtfsEntry]:
         """The content of a directory (or the one entry of a file), by name."""
-        with faults_as_disk_errors(f"{path} in {self._where}"):
-            true_path, record = self._find(path)
+        with faults_as_disk_errors(self._what(path)):
+            true_path, record = self._lookup(path)
             if is_link(record):
                 true_path, record = self._follow(true_path, record, 0)
             if not record.is_dir():
                 return [entry_of(true_path, record)]
             return sorted(self._children(true_path, record), key=lambda entry: entry.name.lower())
 
-    def walk(self, path: str = "/") -> Iterator[NtfsEntry]:
+    def walk(self, path: str | NtfsEntry = "/") -> Iterator[NtfsEntry]:
         """Everything under `path`: each directory before its content, names in order.
 
         The directory itself is not yielded; a file yields itself. Links are not followed.
@@ -150,21 +151,22 @@ class NtfsVolume:
                 continue
             yield entry
             if entry.is_dir and not entry.is_link and len(todo) < _MAX_DEPTH:
-                todo.append(iter(self.list(entry.path)))
+                todo.append(iter(self.list(entry)))
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str | NtfsEntry) -> bytes:
         with self.open(path) as stream:
-            return b"".join(_chunks(stream, f"{path} in {self._where}"))
+            return b"".join(_chunks(stream, self._what(path)))
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str | NtfsEntry) -> BinaryIO:
         """The content of a file as a seekable stream. Raises PathMissing, DiskError."""
-        with faults_as_disk_errors(f"{path} in {self._where}"):
-            _, record = self._find(path)
+        what = self._what(path)
+        with faults_as_disk_errors(what):
+            _, record = self._lookup(path)
             if record.is_dir():
-                raise DiskError(f"{path} in {self._where} is a directory")
+                raise DiskError(f"{what} is a directory")
             if record.has_stream(_WOF_STREAM):
                 raise DiskError(
-                    f"{path} in {self._where} is stored compressed by Windows (CompactOS), a "
+                    f"{what} is stored compressed by Windows (CompactOS), a "
                     "form that winbuild cannot read",
                     hint="read it in the running guest, or undo it there: compact /u /exe FILE",
                 )
@@ -172,11 +174,6 @@ class NtfsVolume:
                 return io.BytesIO()
             stream: BinaryIO = record.open()
             return stream
-
-    def record_number(self, path: str) -> int:
-        """The file record of what is at `path`. Raises PathMissing, DiskError."""
-        with faults_as_disk_errors(f"{path} in {self._where}"):
-            return int(self._find(path)[1].segment)
 
     def record_offset(self, number: int) -> int:
         """Where a file record lies, in bytes from the start of the partition."""
@@ -216,7 +213,7 @@ class NtfsVolume:
             self._copy_file(top, dest)
             return
         dest.mkdir(parents=True, exist_ok=True)
-        for entry in self.walk(top.path):
+        for entry in self.walk(top):
             target = dest / entry.path[len(top.path) :].lstrip("/")
             if entry.is_link:
                 continue
@@ -227,10 +224,18 @@ class NtfsVolume:
 
     def _copy_file(self, entry: NtfsEntry, dest: Path) -> None:
         with unfinished(dest) as temp:
-            with self.open(entry.path) as source, temp.open("wb") as sink:
-                for chunk in _chunks(source, f"{entry.path} in {self._where}"):
+            with self.open(entry) as source, temp.open("wb") as sink:
+                for chunk in _chunks(source, self._what(entry)):
                     sink.write(chunk)
             os.utime(temp, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    def _what(self, path: str | NtfsEntry) -> str:
+        return f"{path if isinstance(path, str) else path.path} in {self._where}"
+
+    def _lookup(self, path: str | NtfsEntry) -> tuple[str, MftRecord]:
+        if isinstance(path, str):
+            return self._find(path)
+        return path.path, self._mft.get(path.record_number)
 
     def _find(self, path: str, links: int = 0) -> tuple[str, MftRecord]:
         """The true path and the record. A link is followed unless it is the last part."""

@@ -44,7 +44,7 @@ def restrict_access(partition_file: Path, volume: NtfsVolume, path: str) -> None
     `partition_file` is the file which `volume` reads, from offset 0. The descriptor that
     ntfs-3g has made is overwritten in place, in its own length.
     """
-    offset = volume.record_offset(volume.record_number(path))
+    offset = volume.record_offset(volume.entry(path).record_number)
     with partition_file.open("r+b") as stream:
         stream.seek(offset)
         try:

@@ -28,6 +28,8 @@ class NtfsEntry:
     size_bytes: int
     mtime_ns: int
     """Last change, in nanoseconds since 1970 (UTC)."""
+    record_number: int
+    """In the volume's file table: leads to the file without a search by name."""
     is_link: bool = False
     """A junction or symbolic link."""
 
@@ -44,6 +46,7 @@ def entry_of(path: str, record: MftRecord) -> NtfsEntry:
         is_dir=is_dir,
         size_bytes=0 if is_dir or not record.has_stream() else int(record.size()),
         mtime_ns=int(times[0].attribute.last_modification_time_ns) if times else 0,
+        record_number=int(record.segment),
         is_link=is_link(record),
     )
 

@@ -107,17 +107,16 @@ def _target(volume: NtfsVolume, path: str) -> _Target:
         raise PathMissing(f"{path} cannot be written: {exc.message}", hint=exc.hint) from exc
     if not parent.is_dir or parent.is_link:
         raise DiskError(f"{path} cannot be written: {folder} is no folder (but a file or a link)")
-    records = [
-        volume.record_number("/".join(parent.path.split("/")[:depth]))
-        for depth in range(parent.path.count("/") + 2)
-    ]
+    names = parent.path.split("/") if parent.path else []
+    folders = ["/".join(names[:depth]) for depth in range(len(names) + 1)]
+    records = [volume.entry(each).record_number for each in folders]
     true_path = f"{parent.path}/{name}".lstrip("/")
     is_new = not volume.exists(true_path)
     if not is_new:
         old = volume.entry(true_path)
         if old.is_dir or old.is_link:
             raise DiskError(f"{path} cannot be written: there is a folder or a link of that name")
-        records.append(volume.record_number(old.path))
+        records.append(old.record_number)
         true_path = old.path
     return _Target(f"/{true_path}", tuple(records), is_new)
 
