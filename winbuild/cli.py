@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from winbuild import __version__, cli_dir, render
+from winbuild.errors import UsageError
 from winbuild.grammar import DIR_GROUP, RootGroup
 from winbuild.ui import ConsoleUi, QuietUi, Ui
 
@@ -55,6 +56,13 @@ Config = Annotated[
 
 def _ui(quiet: bool) -> Ui:
     return QuietUi() if quiet else ConsoleUi()
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
 def _print_version(wanted: bool) -> None:
@@ -210,9 +218,10 @@ def decrypt_password(
 ) -> None:
     """Decrypt a password that a guest left: base64 or raw; OAEP (Wakame) or PKCS#1 v1.5
     (OpenStack)."""
-    from winbuild.password import decrypt_file
+    from winbuild.password import decrypt_password as decrypt
 
-    print(decrypt_file(file, key_file))
+    encrypted = sys.stdin.buffer.read() if file is None else _read(file)
+    print(decrypt(encrypted, key_file).text)
 
 
 @app.command()

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from winbuild import boots
 from winbuild.disk import logs
 from winbuild.disk import mount as mounts
-from winbuild.disk.logs import LogReport, windows_partition
+from winbuild.disk.logs import LogReport
 from winbuild.disk.ntfs import NtfsVolume, open_ntfs
+from winbuild.disk.partitions import partition_by_number
+from winbuild.disk.windows import windows_partition
 from winbuild.errors import DiskError, UsageError
+from winbuild.first_boot import METADATA_DISK
 from winbuild.guest.scripts import SCRIPTS_FOLDER, installed_scripts
 from winbuild.session import Session
 
@@ -75,7 +78,12 @@ def copy_out(session: Session, path: str, dest: Path) -> Path:
 
 
 def tar_logs(session: Session, file: Path) -> LogReport:
-    return logs.collect_logs(_image(session), file, session.ui)
+    image = _image(session)
+    return logs.collect_logs(image, windows_partition(image), file, session.ui)
+
+
+WINDOWS_MOUNT = "mntdir"
+METADATA_MOUNT = "mntdir-metadata"
 
 
 def mount(session: Session, *, writable: bool) -> Path:
@@ -83,28 +91,36 @@ def mount(session: Session, *, writable: bool) -> Path:
     image = _image(session)
     if writable:
         boots.require_off(session.context(0))
-    return mounts.mount_windows(
+    place = session.builddir.file(WINDOWS_MOUNT)
+    mounts.mount_ntfs(
         session.host,
         image,
         windows_partition(image),
-        session.builddir.file("mntdir"),
+        place,
+        _mount_state(place),
         writable=writable,
     )
+    return place
 
 
 def mount_metadata(session: Session) -> Path:
     """Mount the metadata disk on mntdir-metadata/ in the build directory."""
-    return mounts.mount_metadata(
-        session.host,
-        session.builddir.file("metadata.img"),
-        session.builddir.file("mntdir-metadata"),
-    )
+    disk = session.builddir.file(METADATA_DISK)
+    if not disk.exists():
+        raise DiskError("there is no metadata disk yet: step 1001 makes it")
+    place = session.builddir.file(METADATA_MOUNT)
+    mounts.mount_fat(session.host, disk, partition_by_number(disk, 1), place)
+    return place
 
 
 def unmount(session: Session) -> list[Path]:
     """Unmount what is mounted in the build directory; returns the places."""
-    places = [session.builddir.file(name) for name in ("mntdir", "mntdir-metadata")]
-    return [place for place in places if mounts.unmount(session.host, place)]
+    places = [session.builddir.file(name) for name in (WINDOWS_MOUNT, METADATA_MOUNT)]
+    return [place for place in places if mounts.unmount(session.host, place, _mount_state(place))]
+
+
+def _mount_state(place: Path) -> Path:
+    return place.with_name(f".{place.name}.state")
 
 
 def update_scripts(session: Session) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from winbuild.install_media import agent_installer, virtio_iso, windows_iso
 from winbuild.settings import Settings, load_settings
 from winbuild.ui import Ui
 from winbuild.vm.accel import choose_accel
-from winbuild.vm.ports import free_digits
+from winbuild.vm.ports import claim_digit
 
 GIB = 1 << 30
 # Without these a build cannot be walked; the rest of the table serves single commands.
@@ -35,7 +36,7 @@ def examine(label: str | None, *, config: Path | None, ui: Ui) -> list[Finding]:
     """Every finding about this host, and about the files for `label` if one is given."""
     settings = load_settings(ini=config).settings
     host = Host()
-    findings = [*_tools(host), *_recognition(), _acceleration(host, settings)]
+    findings = [*_tools(host), _recognition(), _acceleration(host, settings)]
     findings += [_space(), _ports()]
     if label is not None:
         findings += _resources(settings, label)
@@ -90,11 +91,12 @@ def _space() -> Finding:
 
 
 def _ports() -> Finding:
-    free = free_digits()
-    if free:
-        digits = ", ".join(map(str, free))
-        return Finding("good", "ports", f"{len(free)} of 10 port digits are free: {digits}")
-    return Finding("bad", "ports", "no port digit is free", "stop a VM: winbuild DIR -kill-kvm")
+    def claim() -> str:
+        claimed = claim_digit(0, Path.cwd())
+        os.close(claimed.fd)
+        return f"free for the next VM, with digit {claimed.digit}"
+
+    return _attempt("ports", claim)
 
 
 def _resources(settings: Settings, label: str) -> Iterator[Finding]:

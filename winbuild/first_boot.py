@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from winbuild import password as password_module
 from winbuild.atomic import write_atomic
 from winbuild.builddir import BuildDir
 from winbuild.disk.fat import FatVolume
@@ -17,6 +16,7 @@ from winbuild.media.metadata_disk import (
     NetworkInterface,
     make_metadata_disk,
 )
+from winbuild.password import decrypt_password
 from winbuild.step import StepContext
 
 BACKUP_SCRIPT = r"C:\Windows\Setup\Scripts\sysprep-for-backup.cmd"
@@ -86,7 +86,7 @@ def fetch_password(ctx: StepContext) -> str:
             hint="the guest's log of it: winbuild "
             rf"{builddir.path} -get 'Windows\Setup\Scripts\wakame-first-boot.log' -",
         )
-    text = password_module.decrypt(encrypted, builddir.file(KEY_FILE))
+    text = decrypt_password(encrypted, builddir.file(KEY_FILE)).text
     write_atomic(builddir.file(PASSWORD_FILE), f"{text}\n", mode=0o600)
     return text
 

@@ -22,7 +22,7 @@ from winbuild.step import ManualStep, Step, StepContext, expand_generation
 _GENERATION = re.compile(r"\bgen(\d+)\b")
 
 # Called when a step has failed; adds evidence to the error.
-OnFailure = Callable[[StepContext, BaseException], None]
+OnFailure = Callable[[StepContext, BaseException], object]
 
 
 class Walk:

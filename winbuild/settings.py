@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from winbuild import setting_kinds as kinds
 from winbuild.errors import ConfigError
@@ -147,7 +147,7 @@ class Settings:
     qemu: str = _option(
         "KVM_BINARY", kinds.TEXT, "qemu-system-x86_64", "vm", "QEMU's program, or its path."
     )
-    accel: str = _option(
+    accel: Literal["auto", "kvm", "tcg"] = _option(
         "ACCEL",
         kinds.choice("auto", "kvm", "tcg"),
         "auto",

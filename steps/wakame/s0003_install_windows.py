@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from winbuild.disk.logs import collect_logs
-
-from winbuild import boots
+from winbuild import boots, guest_logs
 from winbuild.deadline import Deadline
 from winbuild.disk.image import create_blank_image
 from winbuild.errors import CheckFailed
@@ -59,4 +57,4 @@ class RecordLogsAtLockScreen(Step):
 
     def run(self, ctx: StepContext) -> None:
         dest = ctx.builddir.next_numbered_logs("at-ctrl-alt-delete-screen")
-        collect_logs(ctx.builddir.image, dest, ctx.ui)
+        guest_logs.record(ctx, dest)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from winbuild.disk.logs import collect_logs
-
-from winbuild import boots
+from winbuild import boots, guest_logs
 from winbuild.step import Step, StepContext
 from winbuild.windows import desktop
 
@@ -30,4 +28,4 @@ class RecordLogsAfterSysprep(Step):
 
     def run(self, ctx: StepContext) -> None:
         dest = ctx.builddir.next_numbered_logs("after-sysprep")
-        collect_logs(ctx.builddir.image, dest, ctx.ui)
+        guest_logs.record(ctx, dest)

@@ -6,16 +6,14 @@ guest set, boots it twice more, and generalizes it again for the next cycle.
 
 from __future__ import annotations
 
-from winbuild.disk.logs import collect_logs
-
-from winbuild import boots, first_boot
+from winbuild import boots, first_boot, guest_logs
 from winbuild.errors import CheckFailed
 from winbuild.step import Step, StepContext
 from winbuild.windows import desktop
 
 
 def _record(ctx: StepContext, name: str) -> None:
-    collect_logs(ctx.builddir.image, ctx.builddir.file(ctx.expand(name)), ctx.ui)
+    guest_logs.record(ctx, ctx.builddir.file(ctx.expand(name)))
 
 
 class FirstBoot(Step):
