@@ -8,7 +8,6 @@ from statistics import mean
 import numpy as np
 
 from winbuild.screen import match
-from winbuild.screen.areas import WHOLE
 from winbuild.screen.catalogue import Catalogue
 from winbuild.screen.lines import Line
 from winbuild.screen.match import Sighting
@@ -42,11 +41,10 @@ def in_words(seen: Sequence[Sighting]) -> str:
 
 def text_read(page: Page, languages: Sequence[str]) -> str:
     """The frame's text as the reading and language that is surest gives it, shortened."""
-    box = WHOLE.box(page.frame.width, page.frame.height)
     best: tuple[float, str] = (0.0, "")
     for language in languages:
         for reading in READINGS:
-            lines = [line for line in page.lines(box, language, reading) if _sure(line)]
+            lines = [line for line in page.lines(language, reading) if _sure(line)]
             weight = sum(_confidence(line) * len(line.text) for line in lines)
             text = " / ".join(line.text for line in lines)
             # The longer text wins at equal confidence: a weak reading leaves much out.

@@ -7,7 +7,7 @@ words, and joins what stands in different columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from winbuild.screen import textmatch
 from winbuild.screen.areas import Box
@@ -50,6 +50,9 @@ class Found:
     similarity: float
     read: str
 
+    def shifted(self, x: int, y: int) -> Found:
+        return replace(self, box=self.box.shifted(x, y))
+
 
 def lines_of(words: Sequence[Word]) -> tuple[Line, ...]:
     """Group words into lines, from top to bottom and left to right."""
@@ -86,41 +89,44 @@ def _same_level(one: Box, other: Box) -> bool:
     return shared > 0.5 * min(one.height, other.height)
 
 
-def find_phrase(
-    lines: Sequence[Line], phrase: str, area: Box, minimum: float, *, alone: bool = False
-) -> Found | None:
-    """The place most like `phrase` whose centre lies in `area`; None below `minimum`.
+@dataclass(frozen=True)
+class Passage:
+    """A line with up to two that follow it, folded for comparing.
 
-    A phrase may be wrapped over up to three lines. `alone`: nothing else may stand on its
-    line, so that "Welcome" is not found in "Welcome to the wizard".
+    `owners` gives for each sign of `text` the index of its word; the first `head` signs are
+    those of the line itself.
     """
-    folded = textmatch.fold(phrase)
-    best: Found | None = None
-    for index, line in enumerate(lines):
-        for words in _sentences(lines, index, line):
-            found = _in_words(words, folded, minimum, alone)
-            if (
-                found is not None
-                and area.holds(found.box.centre)
-                and (best is None or found.similarity > best.similarity)
-            ):
-                best = found
-            if alone or (best is not None and best.similarity == 1.0):
-                break
-    return best
+
+    words: tuple[Word, ...]
+    text: str
+    owners: tuple[int, ...]
+    head: int
 
 
-def _sentences(lines: Sequence[Line], index: int, line: Line) -> list[tuple[Word, ...]]:
-    """The line by itself, then with one and two of the lines that follow below it."""
-    sentences = [line.words]
-    last = line
+@dataclass(frozen=True)
+class BlockText:
+    """What was read in one block, in the block's own pixels."""
+
+    lines: tuple[Line, ...]
+    passages: tuple[Passage, ...]
+
+    @classmethod
+    def of(cls, words: Sequence[Word]) -> BlockText:
+        lines = lines_of(words)
+        return cls(lines, tuple(_passage(lines, index) for index in range(len(lines))))
+
+
+def _passage(lines: Sequence[Line], index: int) -> Passage:
+    chain = [lines[index]]
     for below in lines[index + 1 :]:
-        if len(sentences) == _WRAPPED_LINES:
+        if len(chain) == _WRAPPED_LINES:
             break
-        if _continues(last.box, below.box):
-            sentences.append(sentences[-1] + below.words)
-            last = below
-    return sentences
+        if _continues(chain[-1].box, below.box):
+            chain.append(below)
+    words = tuple(word for line in chain for word in line.words)
+    text, owners = textmatch.pieces_of([word.text for word in words])
+    head = sum(1 for owner in owners if owner < len(chain[0].words))
+    return Passage(words, text, tuple(owners), head)
 
 
 def _continues(box: Box, below: Box) -> bool:
@@ -130,15 +136,38 @@ def _continues(box: Box, below: Box) -> bool:
     return aligned and -0.5 * height < gap < _PARAGRAPH_GAP * height and below.top > box.top
 
 
-def _in_words(
-    words: Sequence[Word], folded_phrase: str, minimum: float, alone: bool
+def find_phrase(
+    block: BlockText, phrase: str, area: Box, minimum: float, *, alone: bool = False
 ) -> Found | None:
-    text, owners = textmatch.pieces_of([word.text for word in words])
-    if alone and not textmatch.stands_alone(folded_phrase, text):
+    """The place most like `phrase` whose centre lies in `area`; None below `minimum`.
+
+    A phrase may be wrapped over up to three lines. `alone`: nothing else may stand on its
+    line, so that "Welcome" is not found in "Welcome to the wizard". Places are in the
+    block's own pixels.
+    """
+    folded = textmatch.fold(phrase)
+    best: Found | None = None
+    for passage in block.passages:
+        found = _in_passage(passage, folded, minimum, alone)
+        if (
+            found is not None
+            and area.holds(found.box.centre)
+            and (best is None or found.similarity > best.similarity)
+        ):
+            best = found
+            if best.similarity == 1.0:
+                break
+    return best
+
+
+def _in_passage(passage: Passage, folded: str, minimum: float, alone: bool) -> Found | None:
+    text = passage.text[: passage.head] if alone else passage.text
+    if alone and not textmatch.stands_alone(folded, text):
         return None
-    window = textmatch.best_window(folded_phrase, text, minimum)
-    if window is None or window.start == window.end:
+    window = textmatch.best_window(folded, text, minimum)
+    # What begins in a later line is found in that line's own passage.
+    if window is None or not window.start < min(window.end, passage.head):
         return None
-    used = words[owners[window.start] : owners[window.end - 1] + 1]
+    used = passage.words[passage.owners[window.start] : passage.owners[window.end - 1] + 1]
     read = " ".join(word.text for word in used)
     return Found(Box.around(word.box for word in used), window.similarity, read)

@@ -117,9 +117,13 @@ def find_text(
     box = area.box(page.frame.width, page.frame.height)
     model = "en" if language == ANY_LANGUAGE else language
     for reading in READINGS:
-        lines = page.lines(box, model, reading)
-        hits = [find_phrase(lines, phrase, box, minimum, alone=alone) for phrase in phrases]
-        best = max((hit for hit in hits if hit), key=lambda hit: hit.similarity, default=None)
+        best: Found | None = None
+        for block, text in page.texts(box, model, reading):
+            own_area = box.shifted(-block.left, -block.top)
+            for phrase in phrases:
+                hit = find_phrase(text, phrase, own_area, minimum, alone=alone)
+                if hit and (best is None or hit.similarity > best.similarity):
+                    best = hit.shifted(block.left, block.top)
         if best:
             return best
     return None

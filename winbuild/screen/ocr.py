@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from winbuild.errors import HostError
 from winbuild.screen import prepare
 from winbuild.screen.areas import Box
 from winbuild.screen.frame import Frame
-from winbuild.screen.lines import Line, Word, lines_of
+from winbuild.screen.lines import BlockText, Line, Word
 
 READINGS = ("flat", "plain")
 
@@ -40,11 +40,11 @@ class Reader:
 
     def __init__(self) -> None:
         self._models: dict[str, Any] = {}
-        self._memory: OrderedDict[bytes, tuple[Line, ...]] = OrderedDict()
+        self._memory: OrderedDict[bytes, BlockText] = OrderedDict()
         self.blocks_read = 0
 
-    def block(self, picture: prepare.Grey, language: str) -> tuple[Line, ...]:
-        """The lines in a grey picture; places in its own pixels.
+    def block(self, picture: prepare.Grey, language: str) -> BlockText:
+        """The text of a grey picture; places in its own pixels.
 
         Raises HostError if tesseract's model of the language is not installed.
         """
@@ -56,12 +56,12 @@ class Reader:
         if key in self._memory:
             self._memory.move_to_end(key)
             return self._memory[key]
-        lines = lines_of(self._recognise(picture, language))
+        text = BlockText.of(self._recognise(picture, language))
         self.blocks_read += 1
-        self._memory[key] = lines
+        self._memory[key] = text
         if len(self._memory) > _REMEMBERED:
             self._memory.popitem(last=False)
-        return lines
+        return text
 
     def _recognise(self, picture: prepare.Grey, language: str) -> list[Word]:
         from tesserocr import RIL, iterate_level
@@ -108,7 +108,7 @@ class Page:
     def __init__(self, frame: Frame, reader: Reader) -> None:
         self.frame = frame
         self._reader = reader
-        self._lines: dict[tuple[str, str, Box], tuple[Line, ...]] = {}
+        self._texts: dict[tuple[str, str, Box], BlockText] = {}
 
     @cached_property
     def _pictures(self) -> dict[str, prepare.Grey]:
@@ -119,21 +119,29 @@ class Page:
     def blocks(self) -> list[Box]:
         return prepare.text_blocks(self._pictures["flat"])
 
-    def lines(self, area: Box, language: str, reading: str) -> list[Line]:
-        """The lines of all blocks that reach into `area` (pixels)."""
-        found: list[Line] = []
+    def texts(self, area: Box, language: str, reading: str) -> Iterator[tuple[Box, BlockText]]:
+        """The blocks that reach into `area` (pixels) with what is read in them.
+
+        `language` is one of `MODELS`, `reading` one of `READINGS`.
+        """
         for block in self.blocks:
             if block.overlaps(area):
-                found.extend(self._block_lines(block, language, reading))
-        return found
+                yield block, self._text(block, language, reading)
 
-    def _block_lines(self, block: Box, language: str, reading: str) -> tuple[Line, ...]:
+    def lines(self, language: str, reading: str) -> list[Line]:
+        """Every line of the frame, in the frame's pixels."""
+        return [
+            line.shifted(block.left, block.top)
+            for block in self.blocks
+            for line in self._text(block, language, reading).lines
+        ]
+
+    def _text(self, block: Box, language: str, reading: str) -> BlockText:
         key = (language, reading, block)
-        if key not in self._lines:
+        if key not in self._texts:
             picture = self._pictures[reading][block.top : block.bottom, block.left : block.right]
-            own = self._reader.block(picture, language)
-            self._lines[key] = tuple(line.shifted(block.left, block.top) for line in own)
-        return self._lines[key]
+            self._texts[key] = self._reader.block(picture, language)
+        return self._texts[key]
 
 
 def tessdata_folders() -> Sequence[Path]:

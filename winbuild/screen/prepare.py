@@ -24,8 +24,9 @@ _BACKGROUND_TILE = 32  # pixels; signs must cover less than half of a tile
 _BLOCK_TILE = 16  # pixels; about the height of a line
 _INK = 70  # of 255, after normalising
 _LEAST_CONTRAST = 60  # of 255; a fainter picture is not stretched any further
-_LEAST_EDGES = 6  # edges along the rows of a tile that holds (a part of) a letter
-_MARGIN = 6  # pixels around a block: tesseract loses signs at the very rim
+_LEAST_EDGES = 4  # upright edges in one row of pixels, over three tiles
+_LEAST_ROWS = 3  # such rows in a tile
+_MARGIN = 8  # pixels around a block: tesseract loses signs at the very rim
 
 
 def grey(frame: Frame) -> Grey:
@@ -63,8 +64,13 @@ def text_blocks(flat: Grey) -> list[Box]:
     ink = flat < 255 - _INK
     edges = np.zeros((rows * tile, columns * tile), np.uint8)
     edges[:height, : width - 1] = ink[:, 1:] != ink[:, :-1]
-    per_tile = edges.reshape(rows, tile, columns, tile).sum(axis=(1, 3), dtype=np.uint16)
-    texty = per_tile >= _LEAST_EDGES
+    per_tile = edges.reshape(rows * tile, columns, tile).sum(axis=2, dtype=np.uint8)
+    # A letter or two is in a tile and its neighbours: four edges in a row. A line of a
+    # picture has two, however long it is.
+    wide = np.pad(per_tile, ((0, 0), (1, 1)))
+    around = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
+    busy_rows = (around >= _LEAST_EDGES).reshape(rows, tile, columns).sum(axis=1)
+    texty = (busy_rows >= _LEAST_ROWS) & (per_tile.reshape(rows, tile, columns).sum(axis=1) > 0)
     boxes = [
         Box(
             left * tile - _MARGIN, top * tile - _MARGIN, right * tile + _MARGIN,
@@ -78,13 +84,16 @@ def text_blocks(flat: Grey) -> list[Box]:
 def _islands(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
     """Bounding rectangles, in tiles, of marked tiles that are near one another.
 
-    Near: at most four tiles apart in a row (the gaps between words of large type), or in
-    neighbouring rows.
+    Near: at most four tiles apart in a row (the gaps between words of large type), or two
+    tiles apart from row to row (a sentence that goes on in the next line).
     """
     grown = marked.copy()
     for step in (1, 2):
         grown[:, step:] |= marked[:, :-step]
         grown[:, :-step] |= marked[:, step:]
+    level = grown.copy()
+    grown[1:] |= level[:-1]
+    grown[:-1] |= level[1:]
     rows, columns = grown.shape
     seen = np.zeros_like(grown)
     for first in zip(*np.nonzero(grown), strict=True):
@@ -106,8 +115,9 @@ def _islands(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
                 if inside and grown[near] and not seen[near]:
                     seen[near] = True
                     waiting.append(near)
-        across = [column for _, column in tiles]
-        down = [row for row, _ in tiles]
+        own = [tile for tile in tiles if marked[tile]]
+        across = [column for _, column in own]
+        down = [row for row, _ in own]
         yield min(across), min(down), max(across) + 1, max(down) + 1
 
 

@@ -56,25 +56,68 @@ def best_window(phrase: str, text: str, minimum: float = DEFAULT_MIN) -> Window 
     exact = text.find(phrase)
     if exact >= 0:
         return Window(exact, exact + len(phrase), 1.0)
-    allowed = _allowed_edits(phrase, minimum)
-    if allowed == 0 or not _can_be_within(phrase, text, allowed):
-        return None
-    edits, start, end = _fewest_edits(phrase, text)
-    if edits > allowed:
-        return None
-    return Window(start, end, 1 - edits / len(phrase))
-
-
-def _allowed_edits(phrase: str, minimum: float) -> int:
     # The small addition keeps 1 - 3/20 >= 0.85 true in binary fractions.
-    return int(len(phrase) * (1 - minimum) + 1e-9)
+    allowed = int(len(phrase) * (1 - minimum) + 1e-9)
+    best: Window | None = None
+    for start, end in _promising(phrase, text, allowed) if allowed else ():
+        if _least_edits(phrase, text[start:end]) > allowed:
+            continue
+        edits, left, right = _fewest_edits(phrase, text[start:end])
+        if edits <= allowed and (best is None or 1 - edits / len(phrase) > best.similarity):
+            best = Window(start + left, start + right, 1 - edits / len(phrase))
+    return best
 
 
-def _can_be_within(phrase: str, text: str, allowed: int) -> bool:
-    """Cut into one piece more than edits are allowed, one piece must be there unharmed."""
-    pieces = allowed + 1
-    bounds = [round(index * len(phrase) / pieces) for index in range(pieces + 1)]
-    return any(phrase[a:b] in text for a, b in pairwise(bounds))
+def _promising(phrase: str, text: str, allowed: int) -> list[tuple[int, int]]:
+    """Parts of `text` in which the phrase may be, with so many edits at most.
+
+    Cut into one piece more than edits are allowed, one piece must be there unharmed, and the
+    phrase around it.
+    """
+    count = allowed + 1
+    bounds = [round(index * len(phrase) / count) for index in range(count + 1)]
+    parts = set()
+    for left, right in pairwise(bounds):
+        at = text.find(phrase[left:right])
+        while at >= 0:
+            parts.add((max(0, at - left - allowed), at - left + len(phrase) + allowed))
+            at = text.find(phrase[left:right], at + 1)
+    return sorted(parts)
+
+
+@lru_cache(maxsize=1024)
+def _sign_masks(phrase: str) -> dict[str, int]:
+    masks: dict[str, int] = {}
+    for index, sign in enumerate(phrase):
+        masks[sign] = masks.get(sign, 0) | 1 << index
+    return masks
+
+
+def _least_edits(phrase: str, text: str) -> int:
+    """The number that `_fewest_edits` gives, some twenty times faster, without the place.
+
+    Myers' algorithm: a column of the table as the bits of two numbers, those where the cost
+    rises by one from row to row and those where it falls.
+    """
+    masks = _sign_masks(phrase)
+    length = len(phrase)
+    every, last = (1 << length) - 1, 1 << (length - 1)
+    rises, falls, cost, least = every, 0, length, length
+    for sign in text:
+        same = masks.get(sign, 0)
+        down = same | falls
+        across = (((same & rises) + rises) ^ rises) | same
+        grows = falls | ~(across | rises) & every
+        shrinks = rises & across
+        if grows & last:
+            cost += 1
+        elif shrinks & last:
+            cost -= 1
+            least = min(least, cost)
+        grows = grows << 1 & every
+        rises = (shrinks << 1 & every) | ~(down | grows) & every
+        falls = grows & down
+    return least
 
 
 def _fewest_edits(phrase: str, text: str) -> tuple[int, int, int]:
