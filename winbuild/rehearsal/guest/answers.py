@@ -33,11 +33,19 @@ class AnswerFileError(ValueError):
 
 
 @dataclass(frozen=True)
+class Command:
+    """A command of the specialize pass; `will_reboot` is "Never", "Always" or "OnRequest"."""
+
+    line: str
+    will_reboot: str = "Never"
+
+
+@dataclass(frozen=True)
 class Answers:
     """What was found; None or empty where the file is silent."""
 
-    specialize_commands: tuple[str, ...] = ()
-    first_logon_commands: tuple[str, ...] = ()
+    specialize_commands: tuple[Command, ...] = ()
+    first_logon_commands: tuple[Command, ...] = ()
     administrator_password: str | None = None
     computer_name: str | None = None
     input_locale: str | None = None
@@ -89,17 +97,17 @@ def _text(settings: ET.Element | None, name: str) -> str | None:
     return None if element is None else (element.text or "").strip() or None
 
 
-def _commands(settings: ET.Element | None, name: str, line_name: str) -> tuple[str, ...]:
-    """Command lines in the order of their Order."""
+def _commands(settings: ET.Element | None, name: str, line_name: str) -> tuple[Command, ...]:
+    """Commands in the order of their Order."""
     if settings is None:
         return ()
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, Command]] = []
     for element in settings.iter(f"{NAMESPACE}{name}"):
         order, line = _text(element, "Order"), _text(element, line_name)
         if order is None or line is None or not re.fullmatch(r"\d+", order):
             raise AnswerFileError(f"{name} needs an Order (a number) and a {line_name}")
-        found.append((int(order), line))
-    return tuple(line for _, line in sorted(found))
+        found.append((int(order), Command(line, _text(element, "WillReboot") or "Never")))
+    return tuple(command for _, command in sorted(found, key=lambda pair: pair[0]))
 
 
 def _password(settings: ET.Element | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 from pathlib import Path
@@ -19,8 +20,8 @@ FULL_NAMES = {
     "HKCR": "HKEY_CLASSES_ROOT",
     "HKU": "HKEY_USERS",
 }
-# A real system would take more rounds; under emulation each thousand takes a good while.
-ROUNDS = 2000
+# A real system would take many more rounds, but under emulation they take their time.
+ROUNDS = 1000
 
 
 def write_json(file: Path, content: object) -> None:
@@ -81,6 +82,11 @@ class Registry:
             if name.casefold() == value.casefold():
                 return text
         return None
+
+    def keys_below(self, prefix: str) -> list[str]:
+        """Names of the keys that begin with `prefix`, in their order."""
+        wanted = prefix.casefold()
+        return [name for name in self._keys if name.casefold().startswith(wanted)]
 
     def delete(self, key: str, value: str | None = None) -> bool:
         """Remove a value, or a key with all below it. False when it was not there."""
@@ -145,4 +151,20 @@ class Accounts:
 
 
 def _hash(password: str, salt: bytes, rounds: int) -> bytes:
-    return hashlib.pbkdf2_hmac("sha256", password.encode("utf-8"), salt, rounds)
+    """PBKDF2 with HMAC-SHA-256, one block (RFC 8018, 5.2).
+
+    Written out because `hashlib.pbkdf2_hmac` is missing in a Python without OpenSSL.
+    """
+    keyed = hmac.new(password.encode("utf-8"), digestmod=hashlib.sha256)
+
+    def turn(message: bytes) -> bytes:
+        once = keyed.copy()
+        once.update(message)
+        return once.digest()
+
+    block = turn(salt + (1).to_bytes(4, "big"))
+    total = int.from_bytes(block, "big")
+    for _ in range(rounds - 1):
+        block = turn(block)
+        total ^= int.from_bytes(block, "big")
+    return total.to_bytes(32, "big")

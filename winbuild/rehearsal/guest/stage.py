@@ -60,6 +60,7 @@ class Window:
         self.takes_focus = takes_focus
         self.layer = layer  # 0 is the background, 1 windows, 2 what is always on top
         self.on_focus = on_focus
+        self.on_paint: Callable[[], None] | None = None  # draws what is due, just before it shows
         self.stage: Stage | None = None
         self.waiter: Task[Any] | None = None
 
@@ -119,11 +120,11 @@ class Stage:
         self.size = display.size
         self.windows: list[Window] = []  # from the back to the front
         self.backdrop = Window(0, 0, Image.new("RGB", self.size), takes_focus=False, layer=0)
-        self.show_window(self.backdrop)
         self._timers: list[tuple[float, int, int, Task[Any]]] = []
         self._order = itertools.count()
         self._damage: Box | None = None
         self._slow = float(system.switch("slow") or 1)
+        self.show_window(self.backdrop)
 
     # ---- windows
 
@@ -182,6 +183,9 @@ class Stage:
 
     def paint(self) -> None:
         """Show what has changed since the last time."""
+        for window in self.windows:
+            if window.on_paint is not None:
+                window.on_paint()
         if self._damage is None:
             return
         left, top = max(0, self._damage[0]), max(0, self._damage[1])

@@ -1,0 +1,22 @@
+"""The end of a session: the screens of shutting down and restarting, then the machine's power."""
+
+from __future__ import annotations
+
+from . import pages
+from .stage import Stage, Steps
+
+
+def end_session(stage: Stage, *, restart: bool = False, after_s: float = 0.0) -> Steps[None]:
+    """Say it on the screen, then power off or restart. Does not come back."""
+    from . import trouble
+
+    if after_s:
+        yield after_s
+    stage.hide_all()
+    words = stage.texts("restarting" if restart else "shutdown")
+    stage.set_backdrop(pages.status_screen(stage.size, stage.look, words, kind="lock"))
+    yield stage.pause(0.8, 2.0)
+    yield from trouble.at(stage, "restart" if restart else "shutdown")
+    if restart:
+        stage.system.reboot()
+    stage.system.power_off()
