@@ -88,8 +88,8 @@ def _board(spec: VmSpec) -> list[str]:
 
 def _lifecycle() -> list[str]:
     # QEMU stays after the guest has switched itself off or has panicked: for a last picture,
-    # and so that nothing but the guest can make it look so. Checkpoints need the second.
-    return ["-action", "shutdown=pause,panic=pause", "-only-migratable"]
+    # and so that its power-off can be told from an end of QEMU.
+    return ["-action", "shutdown=pause,panic=pause"]
 
 
 def _monitors() -> list[str]:

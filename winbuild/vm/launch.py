@@ -202,7 +202,7 @@ def _start_failure(run_dir: Path, cause: str) -> VmError:
                 f"the VM could not be started: {fault['means']}{_indented(said)}",
                 hint=fault["remedy"],
             )
-    return failure(f"the VM ended right after its start: {cause}{_indented(said)}")
+    return failure(f"QEMU ended right after its start: {_indented(said) or cause}")
 
 
 def _indented(said: str) -> str:

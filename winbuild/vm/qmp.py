@@ -50,9 +50,12 @@ async def _execute(
     run_dir: Path, command: str, arguments: dict[str, object], timeout_s: float
 ) -> object:
     import asyncio
+    import logging
 
     from qemu.qmp import ExecuteError, QMPClient, QMPError
 
+    # It would log as an error what is none here: that QEMU is not up yet, or has ended.
+    logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
     client = QMPClient("winbuild")
     try:
         async with asyncio.timeout(timeout_s):
