@@ -180,3 +180,46 @@ def test_winbuild_killed_while_the_vm_lives_on(run_dir: Path) -> None:
     assert (status.state, status.cause) == ("shutdown", "guest-shutdown")
     assert (vm.boots(), vm.resets()) == (2, 1)
     vm.quit()
+
+
+def test_the_hosts_disk_is_full(run_dir: Path) -> None:
+    """In a mount namespace of its own, so that a small file system can be had without root."""
+    script = textwrap.dedent(f"""
+        import os, sys
+        sys.path.insert(0, {str(Path(guests.__file__).parent)!r})
+        from pathlib import Path
+        import tiny_guests
+        from winbuild.deadline import Deadline
+        from winbuild.errors import VmError
+        from winbuild.host import Host
+        from winbuild.vm.launch import start_vm
+
+        run_dir = Path({str(run_dir)!r})
+        disk = tiny_guests.make_disk(run_dir, tiny_guests.FILLS_ITS_DISK)
+        os.truncate(disk, 64 << 20)
+        vm = start_vm(Host(), run_dir, tiny_guests.spec(disk))
+        try:
+            vm.wait_for_poweroff(Deadline(30))
+        except VmError as exc:
+            print(exc.message, vm.status().state, sep="; ")
+        # Room is made, and the guest goes on where it stood.
+        os.system(f"mount -o remount,size=100m {str(run_dir)!r}")
+        written = vm.block_stats()["disk0"].written_bytes
+        vm.resume()
+        tiny_guests.wait_until(
+            lambda: vm.block_stats()["disk0"].written_bytes > written, "more writes"
+        )
+        print(vm.status().state)
+        vm.quit()
+    """)
+    mount = 'mount -t tmpfs -o size=1600k none "$1" && exec "$2" -c "$3"'
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount, "sh", run_dir, sys.executable, script],
+        timeout=120,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [
+        "the VM stands still: the host's disk is full; paused",
+        "running",
+    ], done.stderr

@@ -42,6 +42,11 @@ CHATTY = (
     + b"".join(bytes.fromhex(f"baf803 b0{char:02x} ee".replace(" ", "")) for char in b"hello\r\n")
     + bytes.fromhex("b80202 bb007e b90200 b280 b600 cd13 ebfe".replace(" ", ""))
 )
+# Writes the disk from sector 1 on for ever, 8 sectors at a time (BIOS function 43h; its packet
+# is at 0x7c40, with the sector's number at 0x7c48).
+FILLS_ITS_DISK = bytes.fromhex("31c0 8ed8 fb be407c b280 b80043 cd13 8306487c08 ebef").ljust(
+    0x40, b"\0"
+) + bytes.fromhex("1000 0800 0080 0000 0100000000000000")
 
 
 def make_disk(folder: Path, code: bytes, name: str = "disk.img") -> Path:
