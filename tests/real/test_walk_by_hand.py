@@ -6,6 +6,7 @@ command line, its words, its exit codes, and the position after each step.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def test_every_step_by_hand(
     terminal = Terminal(project)
     terminal.expect("0-init", "2012", code=0, says="nextstep: 1-setup-install")
     person: Person | None = None
-    for name, following in zip(STEPS[1:29], STEPS[2:30], strict=True):
+    for name, following in itertools.pairwise(STEPS[1:30]):
         assert project.nextstep == name
         number = name.split("-")[0]
         if "-M-" in name:
