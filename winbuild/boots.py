@@ -16,6 +16,7 @@ from winbuild.step import StepContext
 from winbuild.vm import files as vm_files
 from winbuild.vm import ports
 from winbuild.vm.accel import choose_accel
+from winbuild.vm.argv import vnc_address
 from winbuild.vm.launch import start_vm
 from winbuild.vm.spec import DISK_SLOT, METADATA_SLOT, Disk, Nic, VmSpec
 from winbuild.windows.languages import language
@@ -68,7 +69,7 @@ def boot_test(ctx: StepContext, *, network: bool | None = None) -> None:
 
 def _spec(ctx: StepContext, digit: int, **fields: object) -> VmSpec:
     settings = ctx.settings
-    choice = choose_accel(ctx.host, settings.accel)
+    choice = choose_accel(ctx.host, settings.accel, binary=settings.qemu)
     if ctx.settings.accel == "auto":
         ctx.ui.say(f"acceleration: {choice.accel} ({choice.reason})")
     disks = (Disk(ctx.builddir.image, boot_index=0, pci_slot=DISK_SLOT),)
@@ -82,6 +83,8 @@ def _spec(ctx: StepContext, digit: int, **fields: object) -> VmSpec:
         keyboard_map=keyboard_layout(settings),
         vnc_display=ports.vnc_display(digit),
         binary=settings.qemu,
+        # Fixed at 1-setup-install: with a newer QEMU Windows would find itself in another machine.
+        machine=ctx.builddir.params().get("machine", "pc"),
         **fields,  # type: ignore[arg-type]
     )
 
@@ -96,18 +99,20 @@ def _start(ctx: StepContext, make_spec: Callable[[int], VmSpec]) -> None:
     preferred = ctx.version.port_digit if builddir.digit is None else builddir.digit
     claim = ports.claim_digit(preferred, builddir.path)
     try:
-        if claim.digit != builddir.digit:
-            builddir.write_fact("active", str(claim.digit))
         spec = make_spec(claim.digit)
         start_vm(ctx.host, builddir.path, spec, hold_fds=(claim.fd,))
+        if claim.digit != builddir.digit:
+            builddir.write_fact("active", str(claim.digit))
     finally:
         # The VM's own process keeps the claim for as long as it lives.
         os.close(claim.fd)
-    ctx.ui.say(how_to_look(spec.vnc_display))
+    ctx.ui.say(how_to_look(vnc_address(spec)))
 
 
-def how_to_look(vnc_display: int) -> str:
-    return f"to see the VM's screen: vncviewer 127.0.0.1:{vnc_display}  (port {5900 + vnc_display})"
+def how_to_look(vnc: str) -> str:
+    """`vnc` is HOST:PORT. Viewers differ in how they want a port to be written."""
+    host, _, port = vnc.rpartition(":")
+    return f"to see the VM's screen: vncviewer {host}::{port}  (VNC, port {port} of {host})"
 
 
 # -- what state the VM is in ---------------------------------------------------------------

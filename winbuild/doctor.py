@@ -69,7 +69,7 @@ def _recognition() -> Finding:
 
 def _acceleration(host: Host, settings: Settings) -> Finding:
     try:
-        choice = choose_accel(host, settings.accel)
+        choice = choose_accel(host, settings.accel, binary=settings.qemu)
     except WinbuildError as exc:
         return Finding("bad", "acceleration", exc.message, exc.hint or "")
     if choice.accel == "kvm":

@@ -103,6 +103,8 @@ def print_status(found: BuildStatus) -> None:
 
 
 def _print_vm(found: BuildStatus) -> None:
+    from winbuild.boots import how_to_look
+
     vm = found.vm
     cause = f" ({vm.cause})" if vm.cause else ""
     line = f"\nVM: {vm.state}{cause}"
@@ -112,7 +114,7 @@ def _print_vm(found: BuildStatus) -> None:
         line += f", for {duration_text(time.time() - vm.since)}"
     print(line)
     if vm.pid is not None and vm.vnc is not None:
-        print(f"  its screen: vncviewer {vm.vnc}, or: winbuild {found.dir} -screenshot")
+        print(f"  {how_to_look(vm.vnc)}, or: winbuild {found.dir} -screenshot")
 
 
 def print_builds(rows: Sequence[ListRow], folder: Path) -> None:
