@@ -156,7 +156,7 @@ def require_vm(ctx: StepContext) -> None:
 
 
 def go_back_hint(builddir: BuildDir) -> str:
-    return f"to install again: winbuild {builddir.path} {INSTALL_STEP} --force"
+    return f"to install again: {builddir.command} {INSTALL_STEP} --force"
 
 
 def require_off(ctx: StepContext) -> None:
@@ -164,7 +164,7 @@ def require_off(ctx: StepContext) -> None:
     if status.state in ("running", "paused"):
         raise CheckFailed(
             f"the VM is still running (process {status.pid})",
-            hint=f"shut Windows down, or stop the VM: winbuild {ctx.builddir.path} -kill-kvm",
+            hint=f"shut Windows down, or stop the VM: {ctx.builddir.command} -kill-kvm",
         )
 
 

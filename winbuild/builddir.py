@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -54,19 +55,19 @@ class BuildDir:
     @classmethod
     def open(cls, path: Path) -> BuildDir:
         """Raises BuildDirError if `path` is no build directory."""
+        found = cls(path)
         if not path.exists():
             raise BuildDirError(
-                f"{path} does not exist", hint=f"to begin a build: winbuild {path} 0-init LABEL"
+                f"{path} does not exist", hint=f"to begin a build: {found.command} 0-init LABEL"
             )
         if not path.is_dir():
             raise BuildDirError(f"{path} is not a directory")
-        found = cls(path)
         if not found.is_build_directory:
             raise BuildDirError(
                 f"{path} is not a build directory (it has no file nextstep)",
-                hint=f"give a new name to begin a build: winbuild {path}-1 0-init LABEL"
+                hint=f"give a new name to begin a build: {cls(Path(f'{path}-1')).command} 0-init LABEL"
                 if any(path.iterdir())
-                else f"it is empty; to begin a build there: winbuild {path} 0-init LABEL",
+                else f"it is empty; to begin a build there: {found.command} 0-init LABEL",
             )
         return found
 
@@ -89,7 +90,7 @@ class BuildDir:
                 return found
             raise BuildDirError(
                 f"{path} is a build directory already, at step {found.next_step_text()}",
-                hint=f"to go on with it: winbuild {path}",
+                hint=f"to go on with it: {found.command}",
             )
         if strangers and strangers != ["PLAN"]:
             raise BuildDirError(
@@ -111,6 +112,14 @@ class BuildDir:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def command(self) -> str:
+        """How winbuild is called for this directory: `winbuild builddirs/first`, quoted for a
+        shell, relative to the present folder where it lies below it."""
+        cwd = Path.cwd()
+        shown = self.path.relative_to(cwd) if self.path.is_relative_to(cwd) else self.path
+        return f"winbuild {shlex.quote(str(shown))}"
 
     def file(self, name: str) -> Path:
         return self.path / name
@@ -202,7 +211,7 @@ class BuildDir:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
             raise StateFileError(
                 f"{self.file(name)} cannot be read: {exc}",
-                hint=f"run the step again: winbuild {self.path} 1-setup-install --force",
+                hint=f"run the step again: {self.command} 1-setup-install --force",
             ) from exc
 
     # -- history -------------------------------------------------------------------------
@@ -276,7 +285,7 @@ class BuildDir:
                 raise BuildDirLocked(
                     f"another winbuild is at work in {self.path}: {holder or 'unknown'}",
                     hint="wait for it to end, or stop it; looking is always possible: "
-                    f"winbuild {self.path}",
+                    f"{self.command}",
                 ) from None
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"process {os.getpid()}, {command}, since {now_text()}\n".encode(), 0)

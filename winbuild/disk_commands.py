@@ -36,7 +36,7 @@ def _image(session: Session) -> Path:
     if not image.exists():
         raise DiskError(
             f"there is no disk yet: {image.name} is made by the step {boots.INSTALL_STEP}",
-            hint=f"where the build stands: winbuild {session.builddir.path}",
+            hint=f"where the build stands: {session.builddir.command}",
         )
     return image
 

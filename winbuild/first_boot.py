@@ -83,8 +83,8 @@ def fetch_password(ctx: StepContext) -> str:
     if encrypted is None:
         raise CheckFailed(
             "the password is not available: the guest has left no pw.enc on the metadata disk",
-            hint="the guest's log of it: winbuild "
-            rf"{builddir.path} -get 'Windows\Setup\Scripts\wakame-first-boot.log' -",
+            hint="the guest's log of it: "
+            rf"{builddir.command} -get 'Windows\Setup\Scripts\wakame-first-boot.log' -",
         )
     text = decrypt_password(encrypted, builddir.file(KEY_FILE)).text
     write_atomic(builddir.file(PASSWORD_FILE), f"{text}\n", mode=0o600)

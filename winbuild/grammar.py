@@ -43,7 +43,7 @@ class RootGroup(TyperGroup):
         directories = [
             CompletionItem(path)
             for path in _build_directories(incomplete)
-            if path.startswith(incomplete)
+            if path.startswith(incomplete) and path != incomplete
         ]
         words = [
             item for item in super().shell_complete(ctx, incomplete) if item.value != DIR_GROUP

@@ -110,8 +110,8 @@ class Walk:
         if isinstance(step, ManualStep):
             raise OperatorActionNeeded(
                 f"{self.next_name} is for a person: {step.instructions}",
-                hint=f"when it is done: winbuild {self.builddir.path} -done; or let winbuild do "
-                f"it: winbuild {self.builddir.path} -auto --one-step",
+                hint=f"when it is done: {self.builddir.command} -done; or let winbuild do "
+                f"it: {self.builddir.command} -auto --one-step",
             )
         self._trigger("perform")
         return step
@@ -125,7 +125,7 @@ class Walk:
         if not isinstance(step, ManualStep):
             raise UsageError(
                 f"{self.next_name} is an automated step; there is nothing to confirm",
-                hint=f"to run it: winbuild {self.builddir.path} -do-next",
+                hint=f"to run it: {self.builddir.command} -do-next",
             )
         self._trigger("confirm", force=force)
         return step
@@ -145,7 +145,7 @@ class Walk:
         if not in_order and not force:
             raise UsageError(
                 f"{name} is out of order: the next step is {self.next_name}",
-                hint=f"to run it all the same: winbuild {self.builddir.path} {name} --force",
+                hint=f"to run it all the same: {self.builddir.command} {name} --force",
             )
         before = self.state
         self._machine.set_state(step.name)
@@ -187,7 +187,7 @@ class Walk:
         step = self.next_step
         if step is None:
             raise UsageError(
-                "this build is finished", hint=f"to look at it: winbuild {self.builddir.path}"
+                "this build is finished", hint=f"to look at it: {self.builddir.command}"
             )
         return step
 

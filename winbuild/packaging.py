@@ -56,7 +56,7 @@ def package_raw(ctx: StepContext) -> None:
     if not md5.exists():
         raise BuildDirError(
             f"{md5.name} is not there, which step 26 makes",
-            hint=f"winbuild {builddir.path} 26-make-simple-tar-of-image --force",
+            hint=f"{builddir.command} 26-make-simple-tar-of-image --force",
         )
     with unfinished(folder / found.source_md5) as temp:
         temp.write_bytes(md5.read_bytes())

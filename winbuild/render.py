@@ -114,7 +114,7 @@ def _print_vm(found: BuildStatus) -> None:
         line += f", for {duration_text(time.time() - vm.since)}"
     print(line)
     if vm.pid is not None and vm.vnc is not None:
-        print(f"  {how_to_look(vm.vnc)}, or: winbuild {found.dir} -screenshot")
+        print(f"  {how_to_look(vm.vnc)}, or: {BuildDir(Path(found.dir)).command} -screenshot")
 
 
 def print_builds(rows: Sequence[ListRow], folder: Path) -> None:

@@ -88,12 +88,12 @@ def what_now(builddir: BuildDir, step: Step | None) -> str:
     """What a person types or does now."""
     if step is None:
         return "Nothing: this build is finished."
-    path = builddir.path
+    command = builddir.command
     if step.manual:
-        return f"{getattr(step, 'instructions', '')} Then: winbuild {path} -done"
+        return f"{getattr(step, 'instructions', '')} Then: {command} -done"
     if step.name.startswith("0-"):
-        return f"Begin again: winbuild {path} 0-init LABEL"
-    return f"{step.summary()} Type: winbuild {path} -do-next"
+        return f"Begin again: {command} 0-init LABEL"
+    return f"{step.summary()} Type: {command} -do-next"
 
 
 def _last_of(history: list[Event], name: str) -> Event | None:

@@ -17,9 +17,7 @@ def screenshot(session: Session) -> Path:
     """Save the VM's screen as screendump-TIME.png in the build directory."""
     builddir = session.builddir
     if session.vm.status().pid is None:
-        raise VmError(
-            "the VM does not run, so there is no screen", hint=f"see: winbuild {builddir.path}"
-        )
+        raise VmError("the VM does not run, so there is no screen", hint=f"see: {builddir.command}")
     stamp = dt.datetime.now().strftime("%y%m%d-%H%M%S")
     path = builddir.file(f"screendump-{stamp}.png")
     evidence.save_screenshot(session.context(0), path)

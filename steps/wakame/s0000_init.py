@@ -12,10 +12,10 @@ from winbuild.windows.versions import version
 README = """\
 This is a build directory of winbuild: a Windows image in the making.
 
-  winbuild {path}             where the build stands and what to do now
-  winbuild {path} -do-next    do the next automated step
-  winbuild {path} -done       confirm that the manual step is done
-  winbuild {path} -auto       go on hands-free
+  {command}             where the build stands and what to do now
+  {command} -do-next    do the next automated step
+  {command} -done       confirm that the manual step is done
+  {command} -auto       go on hands-free
 
 nextstep holds the name of the next step, history.jsonl what has happened so far,
 failures/ the evidence of steps that failed.
@@ -45,4 +45,4 @@ class Init(Step):
         builddir.write_fact("timestamp", dt.datetime.now().strftime("%y%m%d-%H%M%S"))
         siblings = [path for path in builddir.path.parent.glob("*/active")]
         builddir.write_fact("active", str(suggest_digit(windows.port_digit, siblings)))
-        builddir.file("README").write_text(README.format(path=builddir.path))
+        builddir.file("README").write_text(README.format(command=builddir.command))

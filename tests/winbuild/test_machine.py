@@ -126,7 +126,7 @@ def test_a_walk_by_hand(build: Path, capsys: pytest.CaptureFixture[str]) -> None
     out = capsys.readouterr().out
     assert f"1-make-one: in {build}" in out
     assert "nextstep: 2-M-make-two" in out and "Look at the file one." in out
-    assert f"winbuild {build} -done" in out
+    assert "winbuild builddirs/b -done" in out
     assert run("builddirs/b", "-next") == 4
     assert "Make the file two." in capsys.readouterr().err
     assert run("builddirs/b", "-done") == 1

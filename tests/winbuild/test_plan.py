@@ -97,8 +97,7 @@ def test_what_does_not_fit_is_named(
             "lacks -M- in its name but is a ManualStep",
         ),
         (
-            "class A(Step):\n    name = '0-a'\n    leads_to = '7-x'\n"
-            "    def run(self, ctx): ...\n",
+            "class A(Step):\n    name = '0-a'\n    leads_to = '7-x'\n    def run(self, ctx): ...\n",
             "leads_to names 7-x, and there is no such step",
         ),
         ("import nothing_of_that_name\n", "cannot be imported: ModuleNotFoundError"),

@@ -92,7 +92,7 @@ def _check_shows(
         raise CheckFailed(
             f"this is visibly not done: the screen shows {ctx.console.screen.describe()}",
             hint="do it and confirm again; to overrule: "
-            f"winbuild {ctx.builddir.path} -done --force",
+            f"{ctx.builddir.command} -done --force",
         ) from exc
 
 

@@ -86,7 +86,10 @@ def test_logical_partitions_are_numbered_from_five() -> None:
     disk[:512] = mbr((0, 0x80, 7, 64, 100), (1, 0, 0x0F, 1000, 4000))
     disk[1000 * 512 : 1001 * 512] = mbr((0, 0, 7, 10, 500), (1, 0, 5, 2000, 1000))
     disk[3000 * 512 : 3001 * 512] = mbr((0, 0, 0x0C, 20, 600))
-    found = [(each.number, each.start_bytes // 512, each.size_bytes // 512) for each in parse(disk)]
+    found = [
+        (each.number, each.start_bytes // 512, each.size_bytes // 512)
+        for each in parse(bytes(disk))
+    ]
     assert found == [(1, 64, 100), (5, 1010, 500), (6, 3020, 600)]
 
 
@@ -95,14 +98,14 @@ def test_a_circle_of_logical_partitions_is_an_error() -> None:
     disk[:512] = mbr((0, 0, 5, 1000, 4000))
     disk[1000 * 512 : 1001 * 512] = mbr((0, 0, 7, 10, 500), (1, 0, 5, 0, 1000))
     with pytest.raises(DiskError, match="circle"):
-        parse(disk)
+        parse(bytes(disk))
 
 
 def test_a_broken_chain_of_logical_partitions_is_an_error() -> None:
     disk = bytearray(DISK_SECTORS * 512)
     disk[:512] = mbr((0, 0, 5, 1000, 4000))
     with pytest.raises(DiskError, match="broken at sector 1000"):
-        parse(disk)
+        parse(bytes(disk))
 
 
 def test_gpt() -> None:
@@ -144,7 +147,7 @@ def test_a_gpt_damaged_in_both_places_is_an_error() -> None:
 )
 def test_what_is_no_disk_is_said(disk: bytes, says: str) -> None:
     with pytest.raises(DiskError, match=says):
-        parse(disk)
+        parse(bytes(disk))
 
 
 @given(st.binary(min_size=0, max_size=3000))

@@ -50,7 +50,7 @@ class World:
         self.layout = "us"
         self._events: deque[Event] = deque()
         self._person: Person | None = None
-        self._wanted: float | Callable[[], bool] = 0.0
+        self._wanted: float | Callable[[], bool] = lambda: False
         self._keyboard = KeyboardState(Layout.load("us"))
         self.display, self._copy = Display.in_memory()
         for letter in self.labels:
@@ -213,6 +213,13 @@ class World:
         self.click(*POWERSHELL_ICON)
         yield self.at("powershell")
         yield 5.0
+
+    def metadata(self, key: str, **files: str) -> None:
+        """Plug the metadata disk in: drive F, labelled METADATA."""
+        self.labels["F"] = "METADATA"
+        self.put("F/meta-data/public-keys/0/openssh-key", key)
+        for name, text in files.items():
+            self.put(f"F/meta-data/{name.replace('_', '-')}", text)
 
     def run_sysprep(self) -> Person:
         """The whole walk from the lock screen to the power-off."""
