@@ -6,7 +6,7 @@ import gzip
 import io
 import tarfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,10 @@ def collect_logs(
     collected: list[str] = []
     missing: list[str] = []
     unreadable: list[tuple[str, str]] = []
+
+    def leave_out(entry: NtfsEntry, exc: DiskError) -> None:
+        unreadable.append((entry.path, exc.message))
+
     with (
         open_ntfs(image, partition) as volume,
         ui.progress("collecting logs", len(wanted), "paths") as progress,
@@ -64,7 +68,7 @@ def collect_logs(
     ):
         for path in wanted:
             progress.advance(1)
-            entries = _under(volume, path)
+            entries = _under(volume, path, leave_out)
             if entries is None:
                 missing.append(path)
                 continue
@@ -72,7 +76,7 @@ def collect_logs(
                 try:
                     _add(archive, volume, entry)
                 except DiskError as exc:
-                    unreadable.append((entry.path, exc.message))
+                    leave_out(entry, exc)
                     continue
                 if not entry.is_dir:
                     collected.append(entry.path)
@@ -83,7 +87,9 @@ def collect_logs(
     return LogReport(tuple(collected), tuple(missing), tuple(unreadable))
 
 
-def _under(volume: NtfsVolume, path: str) -> list[NtfsEntry] | None:
+def _under(
+    volume: NtfsVolume, path: str, on_error: Callable[[NtfsEntry, DiskError], None]
+) -> list[NtfsEntry] | None:
     """The file, or the folder and everything below it; None if there is nothing."""
     try:
         top = volume.entry(path)
@@ -91,7 +97,8 @@ def _under(volume: NtfsVolume, path: str) -> list[NtfsEntry] | None:
         return None
     if not top.is_dir:
         return [top]
-    return [top, *(entry for entry in volume.walk(top) if not entry.is_link)]
+    below = volume.walk(top, on_error=on_error)
+    return [top, *(entry for entry in below if not entry.is_link)]
 
 
 def _add(archive: tarfile.TarFile, volume: NtfsVolume, entry: NtfsEntry) -> None:

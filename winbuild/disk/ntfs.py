@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import ntpath
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +28,7 @@ from winbuild.disk.ntfs_tree import (
     NtfsEntry,
     child,
     entry_of,
+    entry_of_index,
     faults_as_disk_errors,
     is_link,
     names_in,
@@ -132,16 +133,20 @@ class NtfsVolume:
         """The content of a directory (or the one entry of a file), by name."""
         with faults_as_disk_errors(self._what(path)):
             true_path, record = self._lookup(path)
-            if is_link(record):
-                true_path, record = self._follow(true_path, record, 0)
             if not record.is_dir():
                 return [entry_of(true_path, record)]
             return sorted(self._children(true_path, record), key=lambda entry: entry.name.lower())
 
-    def walk(self, path: str | NtfsEntry = "/") -> Iterator[NtfsEntry]:
+    def walk(
+        self,
+        path: str | NtfsEntry = "/",
+        *,
+        on_error: Callable[[NtfsEntry, DiskError], None] | None = None,
+    ) -> Iterator[NtfsEntry]:
         """Everything under `path`: each directory before its content, names in order.
 
         The directory itself is not yielded; a file yields itself. Links are not followed.
+        With `on_error` a directory below that cannot be read is told to it and passed over.
         """
         todo = [iter(self.list(path))]
         while todo:
@@ -151,7 +156,12 @@ class NtfsVolume:
                 continue
             yield entry
             if entry.is_dir and not entry.is_link and len(todo) < _MAX_DEPTH:
-                todo.append(iter(self.list(entry)))
+                try:
+                    todo.append(iter(self.list(entry)))
+                except DiskError as exc:
+                    if on_error is None:
+                        raise
+                    on_error(entry, exc)
 
     def read(self, path: str | NtfsEntry) -> bytes:
         with self.open(path) as stream:
@@ -208,7 +218,8 @@ class NtfsVolume:
     def copy_out(self, path: str, dest: Path) -> None:
         """Copy a file to the file `dest`, or a directory with all below it to the directory
         `dest` (made if need be). Links below it are left out; times are kept."""
-        top = self.entry(path)
+        with faults_as_disk_errors(self._what(path)):
+            top = entry_of(*self._lookup(path))
         if not top.is_dir:
             self._copy_file(top, dest)
             return
@@ -233,9 +244,12 @@ class NtfsVolume:
         return f"{path if isinstance(path, str) else path.path} in {self._where}"
 
     def _lookup(self, path: str | NtfsEntry) -> tuple[str, MftRecord]:
+        """The true path and the record, through a link if there is one."""
         if isinstance(path, str):
-            return self._find(path)
-        return path.path, self._mft.get(path.record_number)
+            true_path, record = self._find(path)
+        else:
+            true_path, record = path.path, self._mft.get(path.record_number)
+        return self._follow(true_path, record, 0) if is_link(record) else (true_path, record)
 
     def _find(self, path: str, links: int = 0) -> tuple[str, MftRecord]:
         """The true path and the record. A link is followed unless it is the last part."""
@@ -251,8 +265,8 @@ class NtfsVolume:
                     f"{path} does not exist in {self._where}",
                     hint=f"look at what is there: -ls /{true_path}",
                 )
-            true_path = f"{true_path}/{found[0]}".lstrip("/")
-            record = self._mft.get(found[1])
+            true_path = f"{true_path}/{found.name}".lstrip("/")
+            record = self._mft.get(found.record_number)
         return true_path, record
 
     def _follow(self, path: str, record: MftRecord, links: int) -> tuple[str, MftRecord]:
@@ -267,15 +281,18 @@ class NtfsVolume:
 
     def _children(self, parent: str, record: MftRecord) -> Iterator[NtfsEntry]:
         faults = read_faults()
-        for name, segment in names_in(record):
+        for each in names_in(record):
+            name = each.name
             if name in (".", "..") or "/" in name or "\0" in name:
                 continue  # Windows never makes them; they would lead out of a folder of the host
-            if not parent and segment < _FIRST_USER_RECORD:
+            if not parent and each.record_number < _FIRST_USER_RECORD:
                 continue  # $MFT and its like
+            path = f"{parent}/{name}" if parent else name
             try:
-                yield entry_of(f"{parent}/{name}" if parent else name, self._mft.get(segment))
+                yield entry_of(path, self._mft.get(each.record_number))
             except faults:
-                continue  # in change by a running guest, or damaged: the rest is still of use
+                # Damaged, or being changed by a running guest: what its folder says of it.
+                yield entry_of_index(path, each)
 
 
 def _chunks(stream: BinaryIO, what: str) -> Iterator[bytes]:

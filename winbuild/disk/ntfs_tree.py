@@ -16,6 +16,7 @@ from winbuild.errors import DiskError
 MftRecord = Any  # dissect.ntfs.mft.MftRecord: dissect has no type information
 
 _DOS_NAMESPACE = 2
+_INDEXED_DIRECTORY = 0x10000000
 _STANDARD_INFORMATION = 0x10
 
 
@@ -51,35 +52,54 @@ def entry_of(path: str, record: MftRecord) -> NtfsEntry:
     )
 
 
+def entry_of_index(path: str, indexed: IndexedName) -> NtfsEntry:
+    """What a directory says of something whose own record cannot be read. Reading it will
+    raise, and so tell why."""
+    return NtfsEntry(path, indexed.is_dir, indexed.size_bytes, 0, indexed.record_number)
+
+
 def is_link(record: MftRecord) -> bool:
     return bool(record.is_symlink() or record.is_mount_point())
 
 
-def child(record: MftRecord, name: str) -> tuple[str, int] | None:
-    """True name and record number of what a directory holds under `name`, in any case.
+@dataclass(frozen=True)
+class IndexedName:
+    """What a directory knows of something in it. The size may be out of date."""
+
+    name: str
+    record_number: int
+    is_dir: bool
+    size_bytes: int
+    is_short: bool
+    """An 8.3 name, beside which there is a long one."""
+
+
+def child(record: MftRecord, name: str) -> IndexedName | None:
+    """What a directory holds under `name`, in any case.
 
     Short (8.3) names are found too; the long one is returned for them.
     """
     try:
-        found = record.index("$I30").search(name)
+        found = _indexed(record.index("$I30").search(name))
     except KeyError:
         # Windows orders names by its own table of capitals, so a search by Python's may have
         # gone astray among names beyond ASCII.
         wanted = name.upper()
-        return next((pair for pair in names_in(record) if pair[0].upper() == wanted), None)
-    segment = _segment(found)
-    if found.attribute.flags == _DOS_NAMESPACE:
-        return next((pair for pair in names_in(record) if pair[1] == segment), None)
-    return str(found.attribute.file_name), segment
+        return next((each for each in names_in(record) if each.name.upper() == wanted), None)
+    if found.is_short:
+        number = found.record_number
+        return next((each for each in names_in(record) if each.record_number == number), found)
+    return found
 
 
-def names_in(record: MftRecord) -> Iterator[tuple[str, int]]:
-    """Name and record number of everything in a directory, in Windows' order, without the
-    short (8.3) duplicates. Blocks of the index that cannot be read are passed over."""
+def names_in(record: MftRecord) -> Iterator[IndexedName]:
+    """Everything in a directory, in Windows' order, without the short (8.3) duplicates. Blocks
+    of the index that cannot be read are passed over."""
     index = record.index("$I30")
     for entry in _in_order(index, index.root.entries(), set()):
-        if entry.attribute.flags != _DOS_NAMESPACE:
-            yield str(entry.attribute.file_name), _segment(entry)
+        found = _indexed(entry)
+        if not found.is_short:
+            yield found
 
 
 def _in_order(index: Any, entries: Iterator[Any], seen: set[int]) -> Iterator[Any]:
@@ -96,9 +116,15 @@ def _in_order(index: Any, entries: Iterator[Any], seen: set[int]) -> Iterator[An
         yield entry
 
 
-def _segment(entry: Any) -> int:
+def _indexed(entry: Any) -> IndexedName:
     reference = entry.header.FileReference
-    return int(reference.SegmentNumberLowPart | reference.SegmentNumberHighPart << 32)
+    return IndexedName(
+        name=str(entry.attribute.file_name),
+        record_number=int(reference.SegmentNumberLowPart | reference.SegmentNumberHighPart << 32),
+        is_dir=bool(entry.attribute.attr.FileAttributes & _INDEXED_DIRECTORY),
+        size_bytes=int(entry.attribute.attr.FileSize),
+        is_short=entry.attribute.flags == _DOS_NAMESPACE,
+    )
 
 
 def read_faults() -> tuple[type[Exception], ...]:
