@@ -65,7 +65,7 @@ class BuildDir:
         if not found.is_build_directory:
             raise BuildDirError(
                 f"{path} is not a build directory (it has no file nextstep)",
-                hint=f"give a new name to begin a build: {cls(Path(f'{path}-1')).command} 0-init LABEL"
+                hint="give another name"
                 if any(path.iterdir())
                 else f"it is empty; to begin a build there: {found.command} 0-init LABEL",
             )

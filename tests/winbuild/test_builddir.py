@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def test_opening_what_is_no_build_directory(tmp_path: Path) -> None:
     ):
         with pytest.raises(BuildDirError, match=says) as caught:
             BuildDir.open(tmp_path / name)
-        assert name == "file" or "0-init" in (caught.value.hint or "")
+        if name == "nothing":
+            assert "0-init LABEL" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\x00\xff", b"rm -rf /\n", b"4 M wait", b"../../x"])
@@ -67,15 +69,14 @@ def test_garbage_in_nextstep_is_named_with_the_last_step_that_ended(
 
 
 @given(st.binary(max_size=60))
-def test_nextstep_is_a_step_name_or_an_error(tmp_path_factory: object, raw: bytes) -> None:
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"winbuild-test-nextstep-{os.getpid()}"
-    path.mkdir(exist_ok=True)
-    (path / "nextstep").write_bytes(raw)
-    try:
-        name = BuildDir(path).next_step_text()
-    except StateFileError:
-        return
-    assert name == "finished" or name[0].isdigit()
+def test_nextstep_is_a_step_name_or_an_error(raw: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "nextstep").write_bytes(raw)
+        try:
+            name = BuildDir(Path(folder)).next_step_text()
+        except StateFileError:
+            return
+        assert name == "finished" or name[0].isdigit()
 
 
 def test_history_survives_a_torn_line(builddir: BuildDir) -> None:
@@ -95,9 +96,11 @@ def test_one_winbuild_at_a_time(builddir: BuildDir) -> None:
     assert builddir.holder() is None
     with builddir.lock("-do-next"):
         assert "-do-next" in (builddir.holder() or "")
-        with pytest.raises(BuildDirLocked, match=rf"process {os.getpid()}, -do-next"):
-            with builddir.lock("-done"):
-                raise AssertionError("two at once")
+        with (
+            pytest.raises(BuildDirLocked, match=rf"process {os.getpid()}, -do-next"),
+            builddir.lock("-done"),
+        ):
+            raise AssertionError("two at once")
     with builddir.lock("-done"):
         pass
 
