@@ -309,14 +309,16 @@ function Set-Adapter([string]$Folder, [string]$Entry, [string]$Mac) {
     Write-Log "${Mac}: $ips / $mask, gateway $gateways, name servers $dns"
 }
 
-# The built-in administrator's name: it differs between languages and may have been changed.
-function Get-AdministratorName {
+# The built-in administrator is known by its SID: its name differs between languages.
+function Set-AdministratorPassword([string]$Password) {
     $account = Get-WmiObject Win32_UserAccount -Filter "LocalAccount=True" |
         Where-Object { $_.SID -like 'S-1-5-21-*-500' } | Select-Object -First 1
     if (-not $account) {
         throw 'there is no built-in administrator'
     }
-    return $account.Name
+    $user = [ADSI]"WinNT://$env:COMPUTERNAME/$($account.Name),user"
+    $user.SetPassword($Password)
+    $user.SetInfo()
 }
 
 # Gives the administrator a random password and leaves it, encrypted with the instance's ssh
@@ -328,13 +330,11 @@ function Set-RandomPassword([string]$Folder) {
     if ($wanted -match '^[1-9]\d{0,3}$') {
         $attempts = [int]$wanted
     }
-    $user = [ADSI]"WinNT://$env:COMPUTERNAME/$(Get-AdministratorName),user"
     foreach ($attempt in 1..$attempts) {
         $password = [Wakame.Password]::Generate(14)
         $encrypted = $key.Encrypt($password)
         try {
-            $user.SetPassword($password)
-            $user.SetInfo()
+            Set-AdministratorPassword $password
             [IO.File]::WriteAllBytes((Join-Path $Folder 'pw.enc'), $encrypted)
             return
         }

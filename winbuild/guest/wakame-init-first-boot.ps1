@@ -75,6 +75,10 @@ Invoke-Step 'remote desktop' { Enable-RemoteDesktop }
 Invoke-Step 'task for every boot' {
     Register-EveryBoot (Join-Path $scripts 'wakame-init-every-boot.cmd')
 }
+# Whoever made the image knows its password: it must not survive, even if the next step fails.
+Invoke-Step 'end of the image''s password' {
+    Set-AdministratorPassword ([Wakame.Password]::Generate(14))
+}
 Invoke-Step 'password' { Set-RandomPassword $metaData }
 Invoke-Step 'hosts file' { Set-HostsFile $metaData }
 Invoke-Step 'activation' { Invoke-Activation $metaData }

@@ -5,6 +5,7 @@ Imports pycdlib when a medium is read, not before.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,15 +82,14 @@ def read_tree(iso: Path) -> dict[str, set[str]]:
 
     image = pycdlib.PyCdlib()
     try:
-        image.open(str(iso))
-    except (PyCdlibException, OSError) as exc:
+        with iso.open("rb") as stream:
+            image.open_fp(stream)
+            return _walked(image)
+    # Of damaged structures pycdlib notices many, and stumbles over others.
+    except (PyCdlibException, OSError, struct.error, LookupError, ValueError) as exc:
         raise MediaError(
             f"{iso} cannot be read as an ISO: {exc}", hint="download it again"
         ) from exc
-    try:
-        return _walked(image)
-    finally:
-        image.close()
 
 
 def _walked(image: PyCdlib) -> dict[str, set[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,22 @@ def test_a_damaged_iso_is_an_error_not_a_crash(tmp_path: Path) -> None:
     iso.write_bytes(content[: 17 * 2048] + b"\xff" * (len(content) - 17 * 2048))
     with pytest.raises(MediaError, match="cannot be read as an ISO"):
         find_drivers(iso, version("2012"), "amd64")
+
+
+@pytest.mark.parametrize("name_space", ["joliet", "rock-ridge", "udf", "plain"])
+def test_whatever_byte_is_wrong_there_is_an_answer_or_an_error(
+    tmp_path: Path, name_space: str
+) -> None:
+    whole = make_iso(tmp_path / "v.iso", CURRENT, name_space).read_bytes()
+    chance = random.Random(1)
+    refused = 0
+    for _ in range(25):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice((1, 30, 300))):
+            damaged[chance.randrange(16 * 2048, len(whole))] = chance.randrange(256)
+        (tmp_path / "v.iso").write_bytes(damaged)
+        try:
+            find_drivers(tmp_path / "v.iso", version("2012"), "amd64")
+        except MediaError:
+            refused += 1
+    assert 0 < refused < 25
