@@ -75,7 +75,10 @@ def changes(excerpt: Excerpt) -> list[Extent]:
                 image.fileno(), excerpt.partition.start_bytes, stream.fileno(), extent
             )
         for extent in _difference(filled, excerpt.copied):
-            found += _new_clusters(excerpt, stream.fileno(), extent)
+            for new in _new_clusters(excerpt, stream.fileno(), extent):
+                found += _differences(
+                    image.fileno(), excerpt.partition.start_bytes, stream.fileno(), new
+                )
     return list(_merged(found, excerpt.partition.size_bytes))
 
 

@@ -159,9 +159,13 @@ def _copy_in(host: Host, volume: Path, path: str, content: bytes, source: Path) 
     try:
         host.run(["ntfscp", "-q", "-t", volume, source, path], timeout_s=_NTFSCP_TIMEOUT_S)
     except CommandError as exc:
+        full = "No space left on device" in exc.message
         raise DiskError(
-            f"{path} could not be written into the Windows partition: {exc.message}",
-            hint="if Windows was not shut down properly, boot it and shut it down, then try again",
+            f"{path} could not be written into the Windows partition: "
+            + ("that partition is full" if full else exc.message),
+            hint="nothing was changed"
+            if full
+            else "if Windows was not shut down properly, boot it and shut it down, then try again",
         ) from exc
 
 
