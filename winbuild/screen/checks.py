@@ -62,7 +62,9 @@ def _taskbar(spec: TaskbarSpec, frame: Frame) -> bool:
 # --- a console in front ---------------------------------------------------------------
 
 _SAME_COLOUR = 24  # of 255
-_TITLE_CONTRAST = 120  # of 255: titles of active windows are black or white, of others grey
+# Titles of active windows are black or white, of others grey: contrast, of that which black or
+# white would have.
+_TITLE_CONTRAST = 0.7
 _STRIP = 12  # pixels; width of the strips that are looked over for something in the way
 
 
@@ -106,5 +108,9 @@ def _in_one_piece(is_ground: NDArray[np.bool_]) -> bool:
 
 def _active(frame: Frame, title: Box) -> bool:
     brightness = cut(frame, title).astype(np.int16).mean(axis=-1)
-    contrast = np.percentile(np.abs(brightness - np.median(brightness)), 98)
-    return bool(contrast >= _TITLE_CONTRAST)
+    bar = float(np.median(brightness))
+    darkest, lightest = np.percentile(brightness, (0.5, 99.5))
+    dark, light = bar - darkest, lightest - bar
+    return bool(
+        dark >= _TITLE_CONTRAST * bar if dark > light else light >= _TITLE_CONTRAST * (255 - bar)
+    )

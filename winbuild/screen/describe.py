@@ -11,7 +11,8 @@ from winbuild.screen import match
 from winbuild.screen.catalogue import Catalogue
 from winbuild.screen.lines import Line
 from winbuild.screen.match import Sighting
-from winbuild.screen.ocr import READINGS, Page
+from winbuild.screen.ocr import Page
+from winbuild.screen.prepare import READINGS
 
 _MOST_SIGNS = 160
 _LEAST_CONFIDENCE = 40.0  # of 100; below it is mostly patterns taken for letters

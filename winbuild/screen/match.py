@@ -18,7 +18,8 @@ from winbuild.screen.definition import (
     Variant,
 )
 from winbuild.screen.lines import Found, find_phrase
-from winbuild.screen.ocr import READINGS, Page
+from winbuild.screen.ocr import Page
+from winbuild.screen.prepare import READINGS
 
 _LAYER_ORDER: Mapping[Layer, int] = {"dialog": 0, "window": 1, "full": 2}
 

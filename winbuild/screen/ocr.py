@@ -1,8 +1,8 @@
 """Reads text off frames with tesseract, in this process (tesserocr).
 
-Each block of text is read in two ways (`READINGS`): background removed, which reads most,
-and plain grey, for what the first harms. What was read is remembered by the block's pixels,
-so that a block which did not change is never read twice.
+Each block of text is read in two ways (`prepare.READINGS`), the second only where the first
+found nothing that was wanted. What was read is remembered by the block's pixels, so that a
+block which did not change is never read twice.
 
 Imports numpy and Pillow at the top: for modules that do not run when winbuild starts.
 """
@@ -26,12 +26,12 @@ from winbuild.screen.areas import Box
 from winbuild.screen.frame import Frame
 from winbuild.screen.lines import BlockText, Line, Word
 
-READINGS = ("flat", "plain")
-
 # Language of the catalogue → tesseract's model. Both read Latin letters.
 MODELS = {"en": "eng", "ja": "jpn"}
 
-_SCALE = 2  # Windows' text is 9 to 12 pixels high; tesseract wants about 20
+_ENLARGED = 2  # Windows' small type is 9 to 12 pixels high; tesseract wants about 20
+_SCREEN_DPI = 96
+_ONE_LINE_PX = 64  # a lower block has a line or two: looking for scattered text splits signs
 _REMEMBERED = 1500  # blocks; about 2 KiB each
 
 
@@ -64,14 +64,16 @@ class Reader:
         return text
 
     def _recognise(self, picture: prepare.Grey, language: str) -> list[Word]:
-        from tesserocr import RIL, iterate_level
+        from tesserocr import PSM, RIL, iterate_level
 
         model = self._model(language)
         image = Image.fromarray(picture)
-        enlarged = image.resize(
-            (image.width * _SCALE, image.height * _SCALE), Image.Resampling.BICUBIC
+        image = image.resize(
+            (image.width * _ENLARGED, image.height * _ENLARGED), Image.Resampling.BICUBIC
         )
-        model.SetImageBytes(enlarged.tobytes(), enlarged.width, enlarged.height, 1, enlarged.width)
+        low = picture.shape[0] < _ONE_LINE_PX
+        model.SetPageSegMode(PSM.SINGLE_BLOCK if low else PSM.SPARSE_TEXT)
+        model.SetImageBytes(image.tobytes(), image.width, image.height, 1, image.width)
         if not model.Recognize():
             return []
         iterator = model.GetIterator()
@@ -82,7 +84,7 @@ class Reader:
             box = item.BoundingBox(RIL.WORD)
             text = (item.GetUTF8Text(RIL.WORD) or "").strip() if box else ""
             if text:
-                place = Box(*(round(edge / _SCALE) for edge in box))
+                place = Box(*(round(edge / _ENLARGED) for edge in box))
                 words.append(Word(text, place, float(item.Confidence(RIL.WORD))))
         return words
 
@@ -108,23 +110,26 @@ class Page:
     def __init__(self, frame: Frame, reader: Reader) -> None:
         self.frame = frame
         self._reader = reader
+        self._pictures: dict[str, tuple[prepare.Grey, list[Box]]] = {}
         self._texts: dict[tuple[str, str, Box], BlockText] = {}
 
     @cached_property
-    def _pictures(self) -> dict[str, prepare.Grey]:
-        plain = prepare.grey(self.frame)
-        return {"plain": plain, "flat": prepare.flattened(plain)}
+    def _grey(self) -> prepare.Grey:
+        return prepare.grey(self.frame)
 
-    @cached_property
-    def blocks(self) -> list[Box]:
-        return prepare.text_blocks(self._pictures["flat"])
+    def _prepared(self, reading: str) -> tuple[prepare.Grey, list[Box]]:
+        """The picture that is read, and its blocks of text."""
+        if reading not in self._pictures:
+            picture = prepare.flattened(self._grey, reading)
+            self._pictures[reading] = (picture, prepare.text_blocks(picture))
+        return self._pictures[reading]
 
     def texts(self, area: Box, language: str, reading: str) -> Iterator[tuple[Box, BlockText]]:
         """The blocks that reach into `area` (pixels) with what is read in them.
 
-        `language` is one of `MODELS`, `reading` one of `READINGS`.
+        `language` is one of `MODELS`, `reading` one of `prepare.READINGS`.
         """
-        for block in self.blocks:
+        for block in self._prepared(reading)[1]:
             if block.overlaps(area):
                 yield block, self._text(block, language, reading)
 
@@ -132,15 +137,16 @@ class Page:
         """Every line of the frame, in the frame's pixels."""
         return [
             line.shifted(block.left, block.top)
-            for block in self.blocks
+            for block in self._prepared(reading)[1]
             for line in self._text(block, language, reading).lines
         ]
 
     def _text(self, block: Box, language: str, reading: str) -> BlockText:
         key = (language, reading, block)
         if key not in self._texts:
-            picture = self._pictures[reading][block.top : block.bottom, block.left : block.right]
-            self._texts[key] = self._reader.block(picture, language)
+            picture = self._prepared(reading)[0]
+            cut = picture[block.top : block.bottom, block.left : block.right]
+            self._texts[key] = self._reader.block(cut, language)
         return self._texts[key]
 
 
@@ -172,16 +178,13 @@ def _load_model(model: str) -> Any:
             hint=hint,
         )
     try:
-        api = tesserocr.PyTessBaseAPI(
-            path=str(folder),
-            lang=model,
-            psm=tesserocr.PSM.SPARSE_TEXT,
-            oem=tesserocr.OEM.LSTM_ONLY,
-        )
+        api = tesserocr.PyTessBaseAPI(path=str(folder), lang=model, oem=tesserocr.OEM.LSTM_ONLY)
     except RuntimeError as exc:
         raise HostError(
             f"tesseract cannot load {folder / model}.traineddata: {exc}", hint=hint
         ) from exc
-    api.SetVariable("user_defined_dpi", str(96 * _SCALE))
+    # Leptonica reports empty pictures on stderr as errors; for us they are nothing to read.
+    tesserocr.set_leptonica_log_level(tesserocr.LeptLogLevel.NONE)
+    api.SetVariable("user_defined_dpi", str(_SCREEN_DPI * _ENLARGED))
     api.SetVariable("debug_file", os.devnull)
     return api

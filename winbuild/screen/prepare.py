@@ -1,8 +1,11 @@
 """Makes a frame readable: grey, flat background, and the blocks where text may be.
 
 Windows draws text on gradients and pictures, light on dark and dark on light. Subtracting
-the local background (the median of tiles, interpolated) and normalising leaves dark signs
-on white in every case; the plain grey picture is the second reading for what that harms.
+the local background (the median of what is around) and normalising leaves dark signs on
+white in every case. How far "around" reaches is a choice between two faults: a wide window
+misses the ground of a narrow field or button, a narrow one eats into large type. So there
+are two readings, and what either reads counts. (A third, the plain grey picture, read
+nothing on 88 labelled pictures that these two had not.)
 
 Imports numpy and Pillow at the top: for modules that do not run when winbuild starts.
 """
@@ -13,14 +16,18 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from winbuild.screen.areas import Box
 from winbuild.screen.frame import Frame
 
 Grey = NDArray[np.uint8]
 
-_BACKGROUND_TILE = 32  # pixels; signs must cover less than half of a tile
+_SAMPLE = 4  # every so many pixels one is taken to find the background
+# Reading → samples across: 20 pixels, less than the height of a field; 52, more than two lines.
+_WINDOWS = {"fine": 5, "coarse": 13}
+READINGS = tuple(_WINDOWS)
+"""In the order in which they are tried: the first finds most on small type."""
 _BLOCK_TILE = 16  # pixels; about the height of a line
 _INK = 70  # of 255, after normalising
 _LEAST_CONTRAST = 60  # of 255; a fainter picture is not stretched any further
@@ -33,20 +40,16 @@ def grey(frame: Frame) -> Grey:
     return np.asarray(Image.fromarray(frame.pixels).convert("L"))
 
 
-def flattened(picture: Grey) -> Grey:
+def flattened(picture: Grey, reading: str) -> Grey:
     """Dark signs on a white ground, whatever the background was."""
     height, width = picture.shape
-    tile = _BACKGROUND_TILE
-    rows, columns = -(-height // tile), -(-width // tile)
-    padded = np.pad(picture, ((0, rows * tile - height), (0, columns * tile - width)), mode="edge")
-    # Every second pixel is enough for a median, at a quarter of the time.
-    samples = padded[::2, ::2].reshape(rows, tile // 2, columns, tile // 2)
-    medians = np.median(samples, axis=(1, 3)).astype(np.uint8)
-    smooth = Image.fromarray(medians).resize(
-        (columns * tile, rows * tile), Image.Resampling.BILINEAR
+    # One pixel in sixteen is enough for a median, and makes it cheap.
+    samples = np.ascontiguousarray(picture[::_SAMPLE, ::_SAMPLE])
+    medians = Image.fromarray(samples).filter(ImageFilter.MedianFilter(_WINDOWS[reading]))
+    background = medians.resize(
+        (medians.width * _SAMPLE, medians.height * _SAMPLE), Image.Resampling.NEAREST
     )
-    background = np.asarray(smooth)[:height, :width]
-    distance = np.abs(picture.astype(np.int16) - background)
+    distance = np.abs(picture.astype(np.int16) - np.asarray(background)[:height, :width])
     strongest = max(_LEAST_CONTRAST, int(np.percentile(distance[::2, ::2], 99.7)))
     stretched = np.minimum(distance * np.float32(255.0 / strongest), 255)
     return np.asarray(255 - stretched, np.uint8)
