@@ -30,7 +30,7 @@ def cd_config() -> str:
 
 
 def disk_config() -> str:
-    find = f"search --no-floppy --set=root --file {DISK_FOLDER}/{BOOT_FILES[0]}\n"
+    find = f"search.file {DISK_FOLDER}/{BOOT_FILES[0]} root\n"
     lost = 'echo "BOOTMGR is missing"\necho "Press Ctrl+Alt+Del to restart"\nsleep 86400\n'
     return find + _config(DISK_FOLDER, "disk") + lost
 

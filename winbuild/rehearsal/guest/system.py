@@ -45,6 +45,7 @@ class Machine:
         self._options = kernel_options()
         self._mounted: dict[str, _Mounted] | None = None
         self._system: Path | None = None
+        self._further: list[Path] = []
 
     @property
     def boot(self) -> str:
@@ -73,6 +74,14 @@ class Machine:
         self._system = _mount(Volume(device, "ntfs", ""), MOUNTS / "C")
         self._mounted = None
         return self._system
+
+    def mount(self, device: Path, name: str) -> Path:
+        """Mount a further partition until the machine goes down; it gets no drive letter."""
+        volume = probe(device)
+        if volume is None:
+            raise OSError(f"{device} has no file system")
+        self._further.append(_mount(volume, MOUNTS / name))
+        return self._further[-1]
 
     def drives(self) -> dict[str, Path]:
         found = {letter: drive.path for letter, drive in self._other_drives().items()}
@@ -107,9 +116,9 @@ class Machine:
         os.sync()
         for drive in (self._mounted or {}).values():
             _run("umount", str(drive.path), check=False)
-        if self._system is not None:
+        for path in (*self._further, *([self._system] if self._system else [])):
             # Only when this returns has ntfs-3g written everything.
-            _run("umount", str(self._system))
+            _run("umount", str(path))
         os.sync()
 
     def _mount_windows(self) -> Path:
