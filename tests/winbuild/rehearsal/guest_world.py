@@ -24,6 +24,8 @@ GUEST_SCRIPTS = Path(installed.__file__).parents[2] / "guest"
 INSTALLER = "zabbix_agent-rehearsal_installer.exe"
 POWERSHELL_ICON = (142, 748)
 SERVER_MANAGER_ICON = (90, 748)
+# A boot that has not ended by then stays on. Seconds of the world's own clock.
+PATIENCE_S = 200.0
 
 # A person yields how many seconds to wait, or a condition to wait for.
 Person = Generator["float | Callable[[], bool]", None, None]
@@ -47,6 +49,7 @@ class World:
         self.log_lines: list[str] = []
         self.chance = random.Random(seed)
         self.now = 1000.0
+        self._give_up_at = self.now + PATIENCE_S
         self.layout = "us"
         self._events: deque[Event] = deque()
         self._person: Person | None = None
@@ -91,6 +94,8 @@ class World:
         return self._events.popleft() if self._events else None
 
     def _let_person_act(self, timeout_s: float | None) -> None:
+        if self.now > self._give_up_at:
+            raise Stuck(f"nothing new for long; the guest was {self.log_lines[-3:]}")
         end = None if timeout_s is None else self.now + timeout_s
         while not self._events:
             if callable(self._wanted):
@@ -153,6 +158,7 @@ class World:
     def boot(self, person: Person | None = None) -> str:
         """Start from the disk. Returns "power-off", "reboot", or "stuck" if it stays on."""
         self._person, self._wanted = person, 0.0 if person is not None else (lambda: False)
+        self._give_up_at = self.now + PATIENCE_S
         self._events.clear()
         self.log_lines.clear()
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -217,8 +217,7 @@ class _Parser:
         self.skip(BLANKS + "@,;=")
         if self.peek() == "(":
             self.at += 1
-            block = Block(tuple(self.commands(inside=True)))
-            return replace(block, redirects=self.simple(inside).redirects)
+            return Block(tuple(self.commands(inside=True)), self._redirects())
         word = re.match(r"[A-Za-z]*", self.text[self.at :])
         name = word[0].lower() if word else ""
         after = self.text[self.at + len(name) : self.at + len(name) + 1]
@@ -233,6 +232,14 @@ class _Parser:
             raise SyntaxFault("for is not supported in the rehearsal")
         simple = self.simple(inside)
         return simple if simple.text.strip() or simple.redirects else None
+
+    def _redirects(self) -> tuple[Redirect, ...]:
+        """Those behind a block."""
+        found: list[Redirect] = []
+        while match := re.match(r"[ \t]*([12]?)(?=[<>])", self.text[self.at :]):
+            self.at += match.end()
+            found.append(self._redirect(self.peek(), int(match[1] or 1)))
+        return tuple(found)
 
     def condition(self, inside: bool) -> Node:
         any_case = self._word("/i")

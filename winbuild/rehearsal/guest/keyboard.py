@@ -86,7 +86,8 @@ ALT = {"leftalt", "rightalt"}
 class KeyEvent:
     """A key went down or up.
 
-    `char` is what it types, if it types anything and no Ctrl or Alt is down. `chord` names
+    `char` is what it types, if it types anything and no Ctrl or Alt is down (two characters
+    after a dead key that does not go with it). `chord` names
     what is held together in one fixed order: "ctrl+alt+delete", "ctrl+c", "enter".
     """
 
@@ -111,10 +112,14 @@ Event = KeyEvent | PointerEvent
 
 @dataclass(frozen=True)
 class Layout:
-    """What each key types: (alone, with Shift, with AltGr); "" for nothing."""
+    """What each key types: (alone, with Shift, with AltGr); "" for nothing.
+
+    A character of `dead` waits for the next one, to stand above it.
+    """
 
     name: str
     keys: dict[str, tuple[str, str, str]]
+    dead: str = ""
 
     @classmethod
     def load(cls, name: str) -> Layout:
@@ -129,7 +134,7 @@ class Layout:
         for key, chars in table["keys"].items():
             plain, shifted, alt_gr = (*chars, "", "")[:3]
             keys[key] = (plain, shifted, alt_gr)
-        return cls(name, keys)
+        return cls(name, keys, table.get("dead", ""))
 
 
 @dataclass
@@ -139,6 +144,7 @@ class KeyboardState:
     layout: Layout
     held: set[str] = field(default_factory=set)
     caps_lock: bool = False
+    waiting: str = ""  # a dead key's character
 
     def event(self, key: str, pressed: bool) -> KeyEvent:
         if not pressed:
@@ -147,7 +153,20 @@ class KeyboardState:
         if key == "capslock" and key not in self.held:
             self.caps_lock = not self.caps_lock
         self.held.add(key)
-        return KeyEvent(key, True, self._char(key), self._chord(key))
+        return KeyEvent(key, True, self._typed(key), self._chord(key))
+
+    def _typed(self, key: str) -> str | None:
+        """What comes of the key after a dead one: the two together, or one after the other."""
+        char = self._char(key)
+        if char is None:
+            return None
+        waiting, self.waiting = self.waiting, ""
+        if not waiting:
+            if char in self.layout.dead:
+                self.waiting = char
+                return None
+            return char
+        return waiting if char == " " else _above(waiting, char)
 
     def _char(self, key: str) -> str | None:
         if self.held & CONTROL or "leftalt" in self.held:
@@ -168,3 +187,12 @@ class KeyboardState:
         modifiers = (("ctrl", CONTROL), ("alt", ALT), ("shift", SHIFT))
         words = [word for word, names in modifiers if self.held & names]
         return "+".join((*words, "enter" if key == "kpenter" else key))
+
+
+def _above(accent: str, char: str) -> str:
+    """The character with the accent, if there is one; else both."""
+    import unicodedata
+
+    combining = {"^": "\u0302", "´": "\u0301", "`": "\u0300"}[accent]
+    both = unicodedata.normalize("NFC", char + combining)
+    return both if len(both) == 1 else accent + char

@@ -21,7 +21,7 @@ from .stage import Steps
 
 COMMANDS_LOG = "C:\\Windows\\Panther\\rehearsal-commands.log"
 TASKS_KEY = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\Tasks"
-PRODUCT_KEY = re.compile(r"([BCDFGHJKMPQRTVWXY2346789]{5}-){4}[BCDFGHJKMPQRTVWXY2346789]{5}")
+PRODUCT_KEY = re.compile(r"([BCDFGHJKMNPQRTVWXY2346789]{5}-){4}[BCDFGHJKMNPQRTVWXY2346789]{5}")
 SUFFIX = re.compile(r"\.(exe|com)$", re.IGNORECASE)
 
 
@@ -231,8 +231,10 @@ def _cmd(call: Invocation) -> Steps[int]:
     if match is None:
         return call.fail("cmd without /c needs a window of its own.")
     line = match[2]
-    if line.startswith('"') and line.endswith('"') and line.count('"') != 2:
-        line = line[1:-1]  # cmd takes off the outer quotes where there are more than two
+    quoted = re.fullmatch(r'"([^"&<>()@^|]*\s[^"&<>()@^|]*)"', line.strip())
+    if line.startswith('"') and not (quoted and call.cmd.find_program(quoted[1])):
+        # cmd takes off the first and the last quote, unless they hold a program's name together.
+        line = '"'.join(line[1:].rsplit('"', 1)[:1]) + line[1:].rpartition('"')[2]
     inner = Cmd(call.computer, call.out, call.err, folder=call.cmd.folder, user=call.cmd.user)
     inner.variables = dict(call.cmd.variables)
     try:
