@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from winbuild.guest.scripts import floppy_scripts
-from winbuild.media.answer_file import AnswerFile, first_boot_answer_file, install_answer_file
+from winbuild.media.answer_file import (
+    AUTOUNATTEND_NAME,
+    FIRST_BOOT_NAME,
+    AnswerFile,
+    first_boot_answer_file,
+    install_answer_file,
+)
 from winbuild.media.sysprep_script import RUN_SYSPREP, SCRIPT_NAME, run_sysprep_cmd
 from winbuild.media.virtio_drivers import find_drivers
 from winbuild.resources import find_resource
@@ -13,8 +19,6 @@ from winbuild.settings import Settings, iso_key
 from winbuild.step import StepContext
 from winbuild.windows.languages import language
 from winbuild.windows.versions import WindowsVersion
-
-FIRST_BOOT_ANSWER_FILE = "Unattend-for-first-boot.xml"
 
 
 def windows_iso(settings: Settings, label: str) -> Path:
@@ -68,9 +72,9 @@ def floppy_files(ctx: StepContext) -> dict[str, bytes]:
     installer = agent_installer(ctx.settings)
     folders = driver_folders(virtio_iso(ctx.settings), ctx.version)
     spec = answer_spec(ctx.settings, ctx.version, folders)
-    content = {"Autounattend.xml": install_answer_file(spec)}
+    content = {AUTOUNATTEND_NAME: install_answer_file(spec)}
     content |= floppy_scripts()
-    content[FIRST_BOOT_ANSWER_FILE] = first_boot_answer_file(spec)
+    content[FIRST_BOOT_NAME] = first_boot_answer_file(spec)
     content[SCRIPT_NAME] = run_sysprep_cmd(spec.product_key, installer.name)
     content[installer.name] = installer.read_bytes()
     return content

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from winbuild.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -67,11 +69,15 @@ def _rtc(text: str) -> str:
 
 
 def _product_key(text: str) -> str:
-    if text in ("", "none"):
+    from winbuild.media.iso import check_product_key
+
+    if text == "":
         return text
-    if not re.fullmatch(r"[0-9A-Za-z]{5}(-[0-9A-Za-z]{5}){4}", text):
-        raise ValueError("a key of the form XXXXX-XXXXX-XXXXX-XXXXX-XXXXX, or none, is needed")
-    return text.upper()
+    try:
+        return check_product_key(text) or "none"
+    except UsageError as exc:
+        # Never the text itself: a mistyped key is nearly a key.
+        raise ValueError(exc.hint or exc.message) from None
 
 
 def whole(low: int, high: int) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from winbuild import install_media
 from winbuild.atomic import write_atomic
 from winbuild.media.floppy import make_floppy
+from winbuild.media.sysprep_script import SCRIPT_NAME
 from winbuild.step import Step, StepContext
 
 
@@ -17,9 +18,6 @@ class CreateAnswerFloppy(Step):
 
     def run(self, ctx: StepContext) -> None:
         files = install_media.floppy_files(ctx)
-        floppy = ctx.builddir.file("answerfile-floppy.img")
-        make_floppy(ctx.host, floppy, files)
-        # Both hold the product key.
-        floppy.chmod(0o600)
-        copy = ctx.builddir.file("run-sysprep.cmd-copy")
-        write_atomic(copy, files["run-sysprep.cmd"], mode=0o600)
+        make_floppy(ctx.host, ctx.builddir.file("answerfile-floppy.img"), files)
+        # It holds the product key, as the floppy does.
+        write_atomic(ctx.builddir.file("run-sysprep.cmd-copy"), files[SCRIPT_NAME], mode=0o600)

@@ -91,8 +91,7 @@ def _check_shows(
             return
         raise CheckFailed(
             f"this is visibly not done: the screen shows {ctx.console.screen.describe()}",
-            hint="do it and confirm again; to overrule: "
-            f"{ctx.builddir.command} -done --force",
+            hint=f"do it and confirm again; to overrule: {ctx.builddir.command} -done --force",
         ) from exc
 
 
