@@ -18,14 +18,18 @@ $(VENV)/.ready: pyproject.toml tools/setup
 	tools/setup $(VENV)
 	@touch $@
 
+$(VENV)/.ready-test: pyproject.toml tools/setup
+	tools/setup $(VENV) test
+	@touch $@ $(VENV)/.ready
+
 demo: $(VENV)/.ready ## build an image of the rehearsal media, hands-free, to the packaged artefacts
 	tools/demo $(BIN)/winbuild $(DEMO) $(LABEL) $(LANGUAGE) $(MEDIA)
 
-test: $(VENV)/.ready ## all tests, real ones too
+test: $(VENV)/.ready-test ## all tests, real ones too
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-test-fast: $(VENV)/.ready ## the tests that need no QEMU
+test-fast: $(VENV)/.ready-test ## the tests that need no QEMU
 	$(BIN)/pytest -m "not real and not walk"
 
 lint: $(VENV)/.ready ## ruff
