@@ -113,10 +113,12 @@ def mark_dirty(image: Path, partition: Partition) -> None:
     with image.open("r+b") as stream:
         stream.seek(partition.start_bytes)
         geometry = parse_boot_sector(stream.read(512))
-        at = partition.start_bytes + geometry.mft_start + 3 * geometry.record_bytes
-        stream.seek(at)
-        record = bytearray(unprotect(stream.read(geometry.record_bytes)))
-        info = next(each for each in attributes(bytes(record)) if each.type == VOLUME_INFORMATION)
-        record[info.value_offset + 10] |= 1
-        stream.seek(at)
-        stream.write(protect(bytes(record)))
+        for start in (geometry.mft_start, geometry.mirror_start):
+            at = partition.start_bytes + start + 3 * geometry.record_bytes
+            stream.seek(at)
+            record = bytearray(unprotect(stream.read(geometry.record_bytes)))
+            found = attributes(bytes(record))
+            info = next(each for each in found if each.type == VOLUME_INFORMATION)
+            record[info.value_offset + 10] |= 1
+            stream.seek(at)
+            stream.write(protect(bytes(record)))

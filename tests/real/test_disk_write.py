@@ -194,6 +194,19 @@ def test_a_full_host_disk_is_noticed_before_the_image_changes(
     assert image.read_bytes() == before
 
 
+def test_what_ntfs_3g_refuses_is_said_in_its_words(tmp_path: Path) -> None:
+    """A mirror of the file table that is not its copy, which winbuild itself does not mind."""
+    image, partition = make_image(tmp_path)
+    content = bytearray(image.read_bytes())
+    first = content.find(b"FILE0", partition.start_bytes)
+    mirror = content.find(content[first : first + 48], first + 1024)
+    content[mirror + 3 * 1024 + 8] ^= 8
+    image.write_bytes(content)
+    with pytest.raises(DiskError, match=r"ntfscp exited with 1: \$MFTMirr does not match"):
+        write_files(Host(), image, partition, {COMPLETE: b"new"})
+    assert image.read_bytes() == content
+
+
 class Killed(BaseException):
     """Stands for a winbuild that is gone from one moment to the next."""
 

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from winbuild.deadline import Deadline
 from winbuild.disk.ntfs import open_ntfs
+from winbuild.disk.ntfs_3g import NtfsToolFailed, run_ntfs_3g
 from winbuild.disk.partitions import Partition
-from winbuild.errors import CommandError, DiskError, HostError
+from winbuild.errors import CommandError, DiskError, HostError, WinbuildError
 from winbuild.host import Host
 
 _FUSE_DEVICE = Path("/dev/fuse")
@@ -90,11 +91,11 @@ def mount_ntfs(
         argv = _export_argv(image, partition, view, state_dir / "pid", writable=writable)
         host.run(argv, timeout_s=_TOOL_TIMEOUT_S)
         mode = "rw" if writable else "ro"
-        host.run(["ntfs-3g", "-o", mode, view, mountpoint], timeout_s=_TOOL_TIMEOUT_S)
+        run_ntfs_3g(host, ["ntfs-3g", "-o", mode, view, mountpoint])
     except BaseException as exc:
         _stop_export(host, state_dir)
         shutil.rmtree(state_dir, ignore_errors=True)
-        if isinstance(exc, CommandError):
+        if isinstance(exc, (CommandError, NtfsToolFailed)):
             raise _why_not_mounted(exc, image) from exc
         raise
 
@@ -131,9 +132,28 @@ def unmount(host: Host, mountpoint: Path, state_dir: Path) -> bool:
                 f"{mountpoint} cannot be unmounted: {exc.message}",
                 hint=f"leave that folder in every shell and program (see: fuser -vm {mountpoint})",
             ) from exc
+    _wait_for_ntfs_3g(state_dir.absolute() / "partition")
     _stop_export(host, state_dir)
     shutil.rmtree(state_dir, ignore_errors=True)
     return mounted
+
+
+def _wait_for_ntfs_3g(view: Path) -> None:
+    """Unmounting returns at once; the ntfs-3g that read `view` then writes back and ends."""
+    deadline = Deadline(_UNMOUNT_LIMIT_S)
+    while _runs_for(view):
+        deadline.check(f"ntfs-3g to write back what was changed in {view}")
+        time.sleep(_POLL_S)
+
+
+def _runs_for(view: Path) -> bool:
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit():
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if words[0].endswith(b"ntfs-3g") and os.fsencode(view) in words:
+                    return True
+    return False
 
 
 def _require_unmounted(mountpoint: Path) -> None:
@@ -166,8 +186,8 @@ def _export_argv(
     return [*argv, "--blockdev", json.dumps(file), "--export", json.dumps(export)]
 
 
-def _why_not_mounted(exc: CommandError, image: Path) -> Exception:
-    if "lock" in exc.message:
+def _why_not_mounted(exc: WinbuildError, image: Path) -> WinbuildError:
+    if "another process using the image" in exc.message:
         return DiskError(
             f"{image} is in use by a VM, so it cannot be mounted for writing",
             hint="shut the VM down, or mount read-only with -mount",

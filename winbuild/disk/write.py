@@ -18,6 +18,7 @@ from pathlib import Path
 from winbuild.atomic import write_atomic
 from winbuild.disk.image import Extent
 from winbuild.disk.ntfs import NtfsVolume, PathMissing, open_ntfs
+from winbuild.disk.ntfs_3g import NtfsToolFailed, run_ntfs_3g
 from winbuild.disk.ntfs_excerpt import (
     Excerpt,
     apply_changes,
@@ -27,10 +28,9 @@ from winbuild.disk.ntfs_excerpt import (
 )
 from winbuild.disk.ntfs_security import restrict_access
 from winbuild.disk.partitions import Partition
-from winbuild.errors import CommandError, DiskError
+from winbuild.errors import DiskError
 from winbuild.host import Host
 
-_NTFSCP_TIMEOUT_S = 120.0
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _RESERVED = frozenset(
     (
@@ -157,13 +157,13 @@ def _require_writable(volume: NtfsVolume, image: Path) -> None:
 def _copy_in(host: Host, volume: Path, path: str, content: bytes, source: Path) -> None:
     source.write_bytes(content)
     try:
-        host.run(["ntfscp", "-q", "-t", volume, source, path], timeout_s=_NTFSCP_TIMEOUT_S)
-    except CommandError as exc:
+        run_ntfs_3g(host, ["ntfscp", "-q", "-t", volume, source, path])
+    except NtfsToolFailed as exc:
         full = "No space left on device" in exc.message
         raise DiskError(
             f"{path} could not be written into the Windows partition: "
             + ("that partition is full" if full else exc.message),
-            hint="nothing was changed"
+            hint="the image is unchanged"
             if full
             else "if Windows was not shut down properly, boot it and shut it down, then try again",
         ) from exc
