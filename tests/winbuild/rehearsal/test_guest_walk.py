@@ -65,6 +65,7 @@ def test_first_boot_second_boot_and_backup(tmp_path: Path, key: Path) -> None:
     assert world.boot() == "power-off"
     log = world.text("C/Windows/Setup/Scripts/wakame-first-boot.log")
     assert "FAILED" not in log and "powering off" in log
+    assert "at lock" not in world.log_lines
     password = decrypt_password(world.file("F/meta-data/pw.enc").read_bytes(), key).text
     assert "10.0.0.9 monitor" in world.text("C/Windows/System32/drivers/etc/hosts")
     registry = Registry(world.file("C/Windows/System32/config/HIVES.json"))

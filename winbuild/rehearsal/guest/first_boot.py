@@ -190,11 +190,9 @@ def _agent(run: _Run) -> None:
     file.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\r\n")
 
 
-def _power_off(run: _Run) -> Steps[None]:
+def _power_off(run: _Run) -> None:
     run.log("powering off")
-    stage = run.computer.stage
-    stage.start(power.end_session(stage))
-    yield from ()
+    power.begin(run.computer.stage)
 
 
 def first_boot(call: Invocation) -> Steps[int]:
@@ -225,7 +223,7 @@ def first_boot(call: Invocation) -> Steps[int]:
         _hosts(run)
     with run.step("activation"):
         yield from _activate(run)
-    yield from _power_off(run)
+    _power_off(run)
     return 0
 
 
@@ -244,7 +242,7 @@ def every_boot(call: Invocation) -> Steps[int]:
     if (run.folder / "first-boot").exists():
         with run.step("password"):
             _set_password(run)
-        yield from _power_off(run)
+        _power_off(run)
         return 0
     with run.step("monitoring agent"):
         _agent(run)

@@ -53,5 +53,7 @@ def _start(computer: Computer) -> Steps[None]:
     else:
         computer.apply_name()
         stage.start(oobe.run_start_tasks(computer))
+    if stage.ending:  # SetupComplete.cmd has said so
+        yield from trouble.hang(stage)
     yield from logon.sign_in(computer)
     yield from desktop.run(computer)

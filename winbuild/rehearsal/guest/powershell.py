@@ -149,8 +149,7 @@ def _find(cmd: Cmd, name: str) -> str | None:
 
 def _end_session(restart: bool) -> Callable[[Cmd, str], Steps[int]]:
     def run(cmd: Cmd, tail: str) -> Steps[int]:
-        stage = cmd.computer.stage
-        stage.start(power.end_session(stage, restart=restart))
+        power.begin(cmd.computer.stage, restart=restart)
         yield from ()
         return 0
 

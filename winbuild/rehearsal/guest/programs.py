@@ -211,8 +211,7 @@ def _shutdown(call: Invocation) -> Steps[int]:
     from . import power
 
     seconds = 0 if "/p" in options else int(options.get("/t") or 30)
-    stage = call.computer.stage
-    stage.start(power.end_session(stage, restart="/r" in options, after_s=seconds))
+    power.begin(call.computer.stage, restart="/r" in options, after_s=seconds)
     yield from ()
     return 0
 

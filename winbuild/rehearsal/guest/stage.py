@@ -120,6 +120,7 @@ class Stage:
         self.size = display.size
         self.windows: list[Window] = []  # from the back to the front
         self.backdrop = Window(0, 0, Image.new("RGB", self.size), takes_focus=False, layer=0)
+        self.ending = False  # the machine is going off: nothing new is to begin
         self._timers: list[tuple[float, int, int, Task[Any]]] = []
         self._order = itertools.count()
         self._damage: Box | None = None

@@ -205,7 +205,7 @@ def text_field(
             shown = shown[1:]
         text(image, (box[0] + 7, middle), shown, size, BLACK, anchor="lm")
     elif hint:
-        text(image, (box[0] + 7, middle), hint, UI_PX + 1, GREY, anchor="lm")
+        text(image, (box[0] + 11, middle), hint, UI_PX + 1, GREY, anchor="lm")
     if focused:
         caret = box[0] + 7 + (width(shown, 12 if password else UI_PX + 1) if shown else 0)
         draw.line((caret, middle - 8, caret, middle + 8), fill=BLACK)
