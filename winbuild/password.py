@@ -98,9 +98,11 @@ def _ciphertext(encrypted: bytes, key_bytes: int, key_file: Path) -> bytes:
             f"({len(encrypted)} bytes were given)",
         ) from exc
     if len(ciphertext) != key_bytes:
+        bits = len(ciphertext) * 8
+        why = f"encrypted for another key, of {bits} bits" if bits % 1024 == 0 else "cut off"
         raise UsageError(
             f"the encrypted password has {len(ciphertext)} bytes, but the key {key_file} needs "
-            f"{key_bytes}: it was cut off, or encrypted for a key of {len(ciphertext) * 8} bits"
+            f"{key_bytes}: it was {why}"
         )
     return ciphertext
 
