@@ -28,10 +28,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for bits in ("2048", "4096"):
         for form in ("OpenSSH", "PEM", "PKCS8"):
             key = folder / f"{bits}-{form}"
-            format_option = [] if form == "OpenSSH" else ["-m", form]
+            format_option: list[str | Path] = [] if form == "OpenSSH" else ["-m", form]
             run("ssh-keygen", "-q", "-t", "rsa", "-b", bits, "-N", "", *format_option, "-f", key)
     run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "secret", "-f", folder / "locked")
-    locked = ["-m", "PEM", "-N", "secret", "-f", folder / "locked-PEM"]
+    locked: list[str | Path] = ["-m", "PEM", "-N", "secret", "-f", folder / "locked-PEM"]
     run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", *locked)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "ed25519")
     return folder
