@@ -281,6 +281,61 @@ def test_sysprep_refuses_a_bad_answer_file(tmp_path: Path) -> None:
     assert not world.file("C/Windows/Setup/State/State.ini").read_text().endswith("OOBE\n")
 
 
+def test_used_answer_files_keep_no_secrets(tmp_path: Path) -> None:
+    key = "D2N9P-3P6X9-2R39C-7RTCD-MDVJX"
+    world = World(tmp_path, powershell="front")
+    world.install(key=key)
+    assert key in world.text("C/Windows/Panther/unattend.xml")
+    world.boot()
+    text = world.text("C/Windows/Panther/unattend.xml")
+    assert "a:run-sysprep" not in text and key not in text
+    assert text.count("*SENSITIVE*DATA*DELETED*") == 2
+
+
+def test_without_skip_rearm_2008_can_be_generalized_three_times(tmp_path: Path, key: Path) -> None:
+    world = installed_world(tmp_path, "2008")
+    unattend = world.file("A/Unattend-for-first-boot.xml")
+    unattend.write_text(unattend.read_text().replace("<SkipRearm>1<", "<SkipRearm>0<"))
+    assert world.boot(world.run_sysprep()) == "power-off"
+    world.metadata(key.with_suffix(".pub").read_text())
+
+    def generation(password: str) -> Person:
+        yield from world.sign_in(password)
+        yield world.at("desktop")
+        yield from world.open_console()
+        world.type("c:\\windows\\setup\\scripts\\sysprep-for-backup.cmd")
+        world.press("enter")
+        yield 60.0
+
+    ends = []
+    for _ in range(3):
+        assert world.boot() == "power-off"
+        password = decrypt_password(world.file("F/meta-data/pw.enc").read_bytes(), key).text
+        ends.append(world.boot(generation(password)))
+    assert ends == ["power-off", "power-off", "stuck"]
+    assert "rearm" in world.text("C/Windows/System32/sysprep/Panther/setuperr.log")
+
+
+def test_commands_of_the_first_logon(tmp_path: Path) -> None:
+    world = installed_world(tmp_path)
+    file = world.file("C/Windows/Panther/unattend.xml")
+    commands = (
+        "<FirstLogonCommands><SynchronousCommand><Order>1</Order>"
+        "<CommandLine>cmd /c echo once&gt;&gt;C:\\first.txt</CommandLine>"
+        "</SynchronousCommand></FirstLogonCommands><OOBE>"
+    )
+    file.write_text(file.read_text().replace("<OOBE>", commands))
+
+    def person() -> Person:
+        yield from world.sign_in()
+        yield world.at("desktop")
+        yield 5.0
+
+    for _ in range(2):
+        assert world.boot(person()) == "stuck"
+    assert world.text("C/first.txt") == "once\n"
+
+
 def test_a_failing_command_stops_setup(tmp_path: Path) -> None:
     world = installed_world(tmp_path)
     world.file("A/wakame-functions.ps1").unlink()

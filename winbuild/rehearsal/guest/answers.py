@@ -23,6 +23,7 @@ PASSES = {
     "auditUser",
     "oobeSystem",
 }
+DELETED = "*SENSITIVE*DATA*DELETED*"
 # The language part of an input locale such as "0411:00000411" → keyboard table.
 KEYBOARDS = {"0411": "jp106", "0407": "de", "0409": "us"}
 KEYBOARDS_BY_NAME = {"ja": "jp106", "de": "de", "en": "us"}
@@ -49,9 +50,7 @@ class Answers:
     administrator_password: str | None = None
     computer_name: str | None = None
     input_locale: str | None = None
-    ui_language: str | None = None
     skip_rearm: bool = False
-    passes: tuple[str, ...] = ()
 
     @property
     def keyboard(self) -> str | None:
@@ -84,10 +83,20 @@ def read_answers(file: Path) -> Answers:
         administrator_password=_password(oobe),
         computer_name=_text(specialize, "ComputerName"),
         input_locale=_text(oobe, "InputLocale") or _text(specialize, "InputLocale"),
-        ui_language=_text(oobe, "UILanguage") or _text(specialize, "UILanguage"),
         skip_rearm=_text(generalize, "SkipRearm") in ("1", "true"),
-        passes=tuple(passes),
     )
+
+
+def hide_secrets(file: Path) -> None:
+    """Take passwords and the product key out of a file that has been used.
+
+    Windows does so with the passwords of the answer files that it keeps; logs are taken from
+    the same folder, so the key goes too.
+    """
+    text = file.read_text(encoding="utf-8")
+    for around in (r"(<\w*Password>\s*<Value>)[^<]*", r"(<ProductKey>\s*<Key>)[^<]*"):
+        text = re.sub(around, rf"\g<1>{DELETED}", text)
+    file.write_text(text, encoding="utf-8")
 
 
 def _text(settings: ET.Element | None, name: str) -> str | None:

@@ -15,22 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import cmd_syntax
+from .cmd_lookup import PATH_SUFFIXES, SCRIPTS, SYSTEM_FOLDERS, find_file, split_name
 from .cmd_syntax import Block, If, Joined, Node, Redirect, Simple, SyntaxFault
 from .computer import Computer
 from .stage import Steps
 
 NOT_FOUND = 9009
-PATH_SUFFIXES = (".com", ".exe", ".bat", ".cmd", ".vbs")
-SCRIPTS = (".bat", ".cmd")
-SYSTEM_FOLDERS = (
-    "C:\\Windows\\System32",
-    "C:\\Windows",
-    "C:\\Windows\\System32\\WindowsPowerShell\\v1.0",
-    "C:\\Windows\\System32\\Sysprep",
-)
-# After the name of these a dot, colon, slash or bracket may follow without a blank.
-TIGHT_BUILTINS = ("echo", "cd", "chdir", "md", "mkdir", "rd", "rmdir", "dir", "goto", "call")
-
 Sink = Callable[[str], None]
 
 
@@ -366,19 +356,8 @@ class Cmd:
 
     def find_program(self, name: str) -> str | None:
         """Full Windows path of the script or program that `name` starts; None if none."""
-        name = name.replace('"', "")
-        has_suffix = name.lower().endswith(PATH_SUFFIXES)
-        names = [name] if has_suffix else [name + suffix for suffix in PATH_SUFFIXES]
-        if any(char in name for char in "\\/:"):
-            folders: list[str] = [self.folder]
-        else:
-            folders = [self.folder, *self.variables.get("PATH", "").split(";")]
-        for folder in filter(None, folders):
-            for candidate in names:
-                full = self.computer.drives.absolute(candidate, folder)
-                if self.computer.drives.existing(full) is not None:
-                    return full
-        return None
+        path = self.variables.get("PATH", "").split(";")
+        return find_file(self.computer.drives, name, self.folder, path)
 
     def _is_script(self, name: str) -> bool:
         return (self.find_program(name) or "").lower().endswith(SCRIPTS)
@@ -414,13 +393,3 @@ class Cmd:
             return self.errorlevel
         inner.next_line = self._label(here, label)
         return (yield from self._run_lines(inner))
-
-
-def split_name(text: str) -> tuple[str, str]:
-    """The command's name and what stands behind it."""
-    text = text.lstrip(" \t,;=")
-    tight = re.match(rf"({'|'.join(TIGHT_BUILTINS)})(?=[.:\\/\[\]+(])", text, re.IGNORECASE)
-    match = tight or re.match(r'(?:"[^"]*"?|[^\s,;="])+', text)
-    if match is None:
-        return "", ""
-    return match[0], text[match.end() :]

@@ -12,6 +12,7 @@ import queue
 import selectors
 import struct
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,11 +79,16 @@ class Inputs:
         self._x, self._y = 0, 0
 
     @classmethod
-    def open(cls, screen_size: tuple[int, int] = (1024, 768), layout: str = "us") -> Inputs:
-        """All devices that the kernel has now."""
+    def open(
+        cls,
+        screen_size: tuple[int, int] = (1024, 768),
+        layout: str = "us",
+        devices: Iterable[Device] | None = None,
+    ) -> Inputs:
+        """The given devices; all that the kernel has now unless they are given."""
         inputs = cls(screen_size, layout)
         selector = selectors.DefaultSelector()
-        for device in find_devices():
+        for device in find_devices() if devices is None else devices:
             selector.register(device.file, selectors.EVENT_READ, device)
         reader = threading.Thread(target=inputs._read, args=(selector,), daemon=True)
         reader.start()

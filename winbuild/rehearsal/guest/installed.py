@@ -56,4 +56,5 @@ def _start(computer: Computer) -> Steps[None]:
     if stage.ending:  # SetupComplete.cmd has said so
         yield from trouble.hang(stage)
     yield from logon.sign_in(computer)
+    stage.start(oobe.run_first_logon(computer))
     yield from desktop.run(computer)

@@ -6,7 +6,7 @@ import random
 import string
 
 from . import dialogs, pages, power, trouble
-from .answers import AnswerFileError, Answers, Command, read_answers
+from .answers import AnswerFileError, Answers, Command, hide_secrets, read_answers
 from .cmd import Cmd, ExitCmd
 from .computer import ADMINISTRATOR, Computer
 from .stage import Steps
@@ -19,9 +19,12 @@ NAME_CHARS = string.ascii_uppercase + string.digits
 
 def answers_of(computer: Computer) -> Answers:
     """The answer file that this start goes by; empty without one. Raises AnswerFileError."""
-    path = computer.state.get("answer_file") or SETUP_ANSWER_FILE
-    file = computer.drives.existing(path)
+    file = computer.drives.existing(_answer_file(computer))
     return Answers() if file is None else read_answers(file)
+
+
+def _answer_file(computer: Computer) -> str:
+    return str(computer.state.get("answer_file") or SETUP_ANSWER_FILE)
 
 
 def specialize(computer: Computer) -> Steps[None]:
@@ -126,7 +129,10 @@ def oobe(computer: Computer) -> Steps[None]:
     computer.set_image_state(COMPLETE)
     computer.setup_log("oobeSystem: done")
     # Before the script is run, because it may power the machine off.
-    computer.save_state(phase="ready")
+    computer.save_state(phase="ready", first_logon_due=True)
+    file = computer.drives.existing(_answer_file(computer))
+    if file is not None:
+        hide_secrets(file)
     if computer.drives.existing(SETUP_COMPLETE) is not None:
         code = yield from run_command(computer, f'cmd.exe /c "{SETUP_COMPLETE}"')
         computer.setup_log(f"SetupComplete.cmd exited with {code}")
@@ -143,6 +149,16 @@ def use_keyboard(computer: Computer, answers: Answers) -> None:
     if wanted is not None and wanted != current and not japanese:
         computer.save_state(keyboard=wanted)
     computer.stage.inputs.use_layout(str(computer.state.get("keyboard") or "us"))
+
+
+def run_first_logon(computer: Computer) -> Steps[None]:
+    """The FirstLogonCommands of the answer file, once after each installation or sysprep."""
+    if not computer.state.get("first_logon_due"):
+        return
+    computer.save_state(first_logon_due=None)
+    for number, command in enumerate(answers_of(computer).first_logon_commands, start=1):
+        code = yield from run_command(computer, command.line)
+        computer.setup_log(f"FirstLogonCommands: command {number} exited with {code}")
 
 
 def run_start_tasks(computer: Computer) -> Steps[None]:

@@ -15,6 +15,8 @@ from .stage import Stage, Steps, Window
 FOLDER = "C:\\Windows\\System32\\sysprep"
 LOGS = f"{FOLDER}\\Panther"
 GENERALIZED = "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"
+# How often generalizing resets the activation clock when the answer file has no SkipRearm.
+REARMS = {"7": 3, "8": 1001}
 SIZE = (430, 150)
 ACTIONS = {"oobe", "generalize", "shutdown", "reboot", "quit", "quiet", "audit"}
 # The entry that a store app of one user leaves when it blocks generalizing.
@@ -25,6 +27,8 @@ FAILURE = (
     "SYSPRP RunExternalDlls: An error occurred while running registry sysprep DLLs,"
     " halting sysprep execution. dwRet = 0x3cf2",
 )
+
+NO_REARM = "SYSPRP RunExternalDlls: the remaining rearm count is 0; dwRet = 0xc004d307"
 
 
 def run_program(call: Invocation) -> Steps[int]:
@@ -47,8 +51,13 @@ def run_program(call: Invocation) -> Steps[int]:
         computer.stage.hide_window(window)
         yield from _error(computer.stage, texts("sysprep.error.unattend"))
         return 1
+    failure: tuple[str, ...] = ()
     if computer.system.switch("sysprep") == "fail":
-        for line in FAILURE:
+        failure = FAILURE
+    elif "generalize" in options and not _rearm(call):
+        failure = (NO_REARM,)
+    if failure:
+        for line in failure:
             _log(computer, line, error=True)
         computer.stage.hide_window(window)
         yield from _error(computer.stage, texts("sysprep.error"))
@@ -87,6 +96,19 @@ def _check(call: Invocation) -> str | None:
     except AnswerFileError as exc:
         return f"The answer file cannot be used: {exc}"
     return None
+
+
+def _rearm(call: Invocation) -> bool:
+    """Reset the activation clock, unless the answer file says not to; False if used up."""
+    computer, path = call.computer, _unattend(call)
+    file = computer.drives.existing(path) if path else None
+    if file is not None and read_answers(file).skip_rearm:
+        return True
+    left = int(computer.state.get("rearms_left", REARMS[computer.stage.look.era]))
+    if left == 0:
+        return False
+    computer.save_state(rearms_left=left - 1)
+    return True
 
 
 def _reseal(call: Invocation, generalize: bool) -> None:
