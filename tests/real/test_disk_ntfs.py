@@ -76,6 +76,12 @@ def test_every_file_is_read_as_written(system: NtfsVolume) -> None:
     }
 
 
+def test_a_listing_says_of_everything_what_the_thing_itself_says(system: NtfsVolume) -> None:
+    entries = list(system.walk())
+    assert any(each.is_link for each in entries)
+    assert [system.entry(each.path) for each in entries] == entries
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -22,6 +22,8 @@ from winbuild.disk.ntfs_record import (
     VOLUME_INFORMATION,
     VOLUME_IS_DIRTY,
     VOLUME_NAME,
+    summarise,
+    unprotect,
 )
 from winbuild.disk.ntfs_tree import (
     MftRecord,
@@ -29,6 +31,7 @@ from winbuild.disk.ntfs_tree import (
     child,
     entry_of,
     entry_of_index,
+    entry_of_summary,
     faults_as_disk_errors,
     is_link,
     names_in,
@@ -289,10 +292,18 @@ class NtfsVolume:
                 continue  # $MFT and its like
             path = f"{parent}/{name}" if parent else name
             try:
-                yield entry_of(path, self._mft.get(each.record_number))
+                yield self._entry(path, each.record_number)
             except faults:
                 # Damaged, or being changed by a running guest: what its folder says of it.
                 yield entry_of_index(path, each)
+
+    def _entry(self, path: str, number: int) -> NtfsEntry:
+        """As entry_of, but several times faster where a file fits into one record."""
+        self._mft.fh.seek(number * self.record_bytes)
+        summary = summarise(unprotect(self._mft.fh.read(self.record_bytes)))
+        if summary is None:
+            return entry_of(path, self._mft.get(number))
+        return entry_of_summary(path, number, summary)
 
 
 def _chunks(stream: BinaryIO, what: str) -> Iterator[bytes]:

@@ -1,4 +1,5 @@
-"""The few on-disk structures of NTFS that winbuild changes itself. Pure functions on bytes.
+"""The few on-disk structures of NTFS that winbuild changes itself, or reads by the thousand. Pure
+functions on bytes.
 
 Everything else is read with dissect.ntfs (see ntfs.py). Layouts: the Linux kernel's
 fs/ntfs3/ntfs.h and ntfs-3g's layout.h describe the same fields.
@@ -14,12 +15,20 @@ SECTOR_BYTES = 512
 
 RECORD_VOLUME = 3
 
+STANDARD_INFORMATION = 0x10
+ATTRIBUTE_LIST = 0x20
 SECURITY_DESCRIPTOR = 0x50
 VOLUME_NAME = 0x60
 VOLUME_INFORMATION = 0x70
+DATA = 0x80
+REPARSE_POINT = 0xC0
 _END = 0xFFFFFFFF
 
 VOLUME_IS_DIRTY = 0x0001
+REPARSE_MOUNT_POINT = 0xA0000003
+REPARSE_SYMBOLIC_LINK = 0xA000000C
+_IN_USE, _IS_DIRECTORY = 0x0001, 0x0002
+_WINDOWS_EPOCH = 116_444_736_000_000_000  # from 1601 to 1970, in 100 ns
 
 
 class NtfsFormatError(ValueError):
@@ -166,3 +175,38 @@ def with_volume_name(record: bytes, label: str) -> bytes:
     if old is None:
         struct.pack_into("<H", result, 40, instance + 1)
     return bytes(result)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a listing says of a file. `mtime_ns` counts from 1970 (UTC)."""
+
+    is_dir: bool
+    size_bytes: int
+    mtime_ns: int
+    reparse_tag: int
+    """0 if there is none."""
+
+
+def summarise(record: bytes) -> Summary | None:
+    """The gist of a record without fixups; None if parts of it lie in other records."""
+    (flags,) = struct.unpack_from("<H", record, 22)
+    if not flags & _IN_USE:
+        raise NtfsFormatError("a directory names a file record that is not in use")
+    size = changed = tag = 0
+    for attribute in attributes(record):
+        unnamed = record[attribute.offset + 9] == 0
+        if attribute.type == ATTRIBUTE_LIST:
+            return None
+        if attribute.type == STANDARD_INFORMATION and len(attribute.value) >= 16:
+            changed = int.from_bytes(attribute.value[8:16], "little")
+        elif attribute.type == REPARSE_POINT and attribute.resident:
+            tag = int.from_bytes(attribute.value[:4], "little")
+        elif attribute.type == REPARSE_POINT:
+            return None
+        elif attribute.type == DATA and unnamed:
+            at = attribute.offset + 48
+            in_clusters = int.from_bytes(record[at : at + 8], "little")
+            size = len(attribute.value) if attribute.resident else in_clusters
+    mtime_ns = (changed - _WINDOWS_EPOCH) * 100 if changed else 0
+    return Summary(bool(flags & _IS_DIRECTORY), size, mtime_ns, tag)

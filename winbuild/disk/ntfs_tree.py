@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from winbuild.disk.ntfs_record import REPARSE_MOUNT_POINT, REPARSE_SYMBOLIC_LINK, Summary
 from winbuild.errors import DiskError
 
 MftRecord = Any  # dissect.ntfs.mft.MftRecord: dissect has no type information
@@ -49,6 +50,17 @@ def entry_of(path: str, record: MftRecord) -> NtfsEntry:
         mtime_ns=int(times[0].attribute.last_modification_time_ns) if times else 0,
         record_number=int(record.segment),
         is_link=is_link(record),
+    )
+
+
+def entry_of_summary(path: str, number: int, summary: Summary) -> NtfsEntry:
+    return NtfsEntry(
+        path=path,
+        is_dir=summary.is_dir,
+        size_bytes=0 if summary.is_dir else summary.size_bytes,
+        mtime_ns=summary.mtime_ns,
+        record_number=number,
+        is_link=summary.reparse_tag in (REPARSE_MOUNT_POINT, REPARSE_SYMBOLIC_LINK),
     )
 
 
