@@ -5,6 +5,7 @@ for the agent's installer. What they are for is told in the documentation of `wi
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from winbuild.atomic import unfinished, write_atomic
 from winbuild.errors import UsageError
 from winbuild.host import Host
-from winbuild.rehearsal import cpio, iso, loader
+from winbuild.rehearsal import cpio, iso, loader, rootfs
 from winbuild.rehearsal.runtime import Runtime, get_runtime
 from winbuild.rehearsal.virtio import virtio_files
 from winbuild.rehearsal.wim import Label, label_named, make_install_wim, stand_in
@@ -22,7 +23,8 @@ from winbuild.ui import Ui
 from winbuild.windows.versions import version
 
 GUEST_DIR = Path(__file__).parent / "guest"
-GUEST_PACKAGE = "guest/winbuild/rehearsal/guest"
+GUEST_ROOT = "guest"  # becomes /run/guest
+GUEST_PACKAGE = "winbuild/rehearsal/guest"
 INSTALLER_MARK = b"winbuild rehearsal installer"
 README = """\
 winbuild rehearsal: this medium stands for {name}, for practice.
@@ -40,17 +42,27 @@ class RehearsalMedia:
     agent_installer: Path
 
 
-def guest_archive(media: Mapping[str, object]) -> bytes:
-    """The guest's own program and `media.json`, as the second RAM file system archive."""
-    entries = [cpio.directory("guest")]
-    folders = ("winbuild", "winbuild/rehearsal", "winbuild/rehearsal/guest")
-    entries += [cpio.directory(f"guest/{folder}") for folder in folders]
-    entries += [cpio.file(f"guest/{folder}/__init__.py", b"") for folder in folders[:2]]
+def guest_archive(host: Host, media: Mapping[str, object], work: Path) -> bytes:
+    """The guest's own program and `media.json`, as the second RAM file system archive.
+
+    The program goes with byte code, for compiling is slow under emulation. `work` is an empty
+    directory.
+    """
+    folder = work / GUEST_PACKAGE
+    folder.mkdir(parents=True)
+    for parent in (folder.parent, folder.parent.parent):
+        (parent / "__init__.py").touch()
     for path in sorted(GUEST_DIR.iterdir()):
         if path.suffix in (".py", ".toml"):
-            entries.append(cpio.file(f"{GUEST_PACKAGE}/{path.name}", path.read_bytes()))
+            shutil.copyfile(path, folder / path.name)
+    rootfs.compile_python(host, work, [work])
     text = json.dumps(media, indent=1, ensure_ascii=False, sort_keys=True)
-    entries.append(cpio.file("guest/media.json", text.encode()))
+    entries = [cpio.directory(GUEST_ROOT), cpio.file(f"{GUEST_ROOT}/media.json", text.encode())]
+    for path in sorted(work.rglob("*")):
+        name = f"{GUEST_ROOT}/{path.relative_to(work)}"
+        entries.append(
+            cpio.directory(name) if path.is_dir() else cpio.file(name, path.read_bytes())
+        )
     return cpio.newc_archive(entries)
 
 
@@ -79,10 +91,11 @@ def make_rehearsal_media(
         dest / "virtio-win-rehearsal.iso",
         dest / "zabbix_agent-rehearsal_installer.exe",
     )
-    with ui.progress("rehearsal media"), tempfile.TemporaryDirectory(prefix="winbuild-") as work:
-        wim = make_install_wim(host, facts, language, Path(work))
+    with ui.progress("rehearsal media"), tempfile.TemporaryDirectory(prefix="winbuild-") as temp:
+        wim = make_install_wim(host, facts, language, Path(temp))
         told = _told_to_guest(facts, language, switches or {})
-        files = _windows_files(facts, language, runtime, told, wim)
+        guest = guest_archive(host, told, Path(temp, GUEST_ROOT))
+        files = _windows_files(facts, language, runtime, guest, wim)
         boot = iso.BootFile("boot/etfsboot.com", runtime.cd_boot.read_bytes())
         with unfinished(media.windows_iso) as path:
             iso.write_iso(path, facts.volume_id(language), files, boot=boot)
@@ -103,9 +116,7 @@ def agent_installer() -> bytes:
     return b"MZ" + INSTALLER_MARK + b"\r\n" + stand_in("the agent's installer", 1, 200)
 
 
-def _told_to_guest(
-    facts: Label, language: str, switches: Mapping[str, str]
-) -> dict[str, object]:
+def _told_to_guest(facts: Label, language: str, switches: Mapping[str, str]) -> dict[str, object]:
     """What the guest has to know of its medium: media.json."""
     editions = {image.name: image.edition for image in facts.images}
     windows = version(facts.label)
@@ -125,7 +136,7 @@ def _told_to_guest(
 
 
 def _windows_files(
-    facts: Label, language: str, runtime: Runtime, told: Mapping[str, object], wim: Path
+    facts: Label, language: str, runtime: Runtime, guest: bytes, wim: Path
 ) -> dict[str, iso.Content]:
     """The Windows DVD: what a real one has at these places, and the folder `rehearsal`."""
     major, minor, build, _ = facts.version
@@ -133,7 +144,7 @@ def _windows_files(
     lang = f"[Available UI Languages]\r\n{language} = 3\r\n\r\n[Fallback Languages]\r\n"
     looks = ("bootmgr", "boot/bcd", "boot/boot.sdi", "boot/bootfix.bin", "setup.exe")
     folder = loader.CD_FOLDER.strip("/")
-    kernel, initrd, guest = loader.BOOT_FILES
+    kernel, initrd, program = loader.BOOT_FILES
     return {
         **{name: stand_in(name, 1, 8) for name in looks},
         "README.TXT": README.format(name=facts.prefix).replace("\n", "\r\n").encode(),
@@ -145,7 +156,7 @@ def _windows_files(
         "sources/install.wim": wim,
         f"{folder}/{kernel}": runtime.kernel,
         f"{folder}/{initrd}": runtime.initrd,
-        f"{folder}/{guest}": guest_archive(told),
+        f"{folder}/{program}": guest,
         f"{folder}/disk-mbr.bin": runtime.disk_mbr,
         f"{folder}/disk-core.bin": runtime.disk_core,
     }

@@ -62,9 +62,7 @@ def fetch_kernel(host: Host, ui: Ui, table: Mapping[str, Mapping[str, object]], 
     shutil.rmtree(work)
 
 
-def _take(
-    host: Host, tree: Path, release: str, groups: Mapping[str, object], dest: Path
-) -> None:
+def _take(host: Host, tree: Path, release: str, groups: Mapping[str, object], dest: Path) -> None:
     root = next((path for path in tree.glob(f"**/modules/{release}") if path.is_dir()), None)
     images = sorted(tree.glob(f"boot/vmlinu?-{release}"))
     if root is None or not images:

@@ -68,4 +68,3 @@ def shared_libraries(host: Host, programs: Iterable[Path]) -> set[Path]:
     # Exit status 1 only says that a static program is among them.
     said = host.run(["ldd", *elf], timeout_s=QUERY_TIMEOUT_S, check=False)
     return {Path(found.decode()) for found in _LDD_LINE.findall(said.stdout)}
-

@@ -16,6 +16,7 @@ from winbuild.rehearsal.elf import blank_section, is_elf
 from winbuild.rehearsal.kernel import Kernel
 
 SQUASH_TIMEOUT_S = 300.0
+COMPILE_TIMEOUT_S = 300.0
 # /bin and the like are links into /usr on every current Debian and Ubuntu.
 _MERGED = ("bin", "sbin", "lib", "lib64")
 _MOUNT_POINTS = ("dev", "proc", "sys", "run", "tmp", "mnt", "root", "etc")
@@ -53,7 +54,8 @@ def build_root(
             path.write_bytes(blank_section(path.read_bytes(), ".rodata"))
     (work / "bin/python3").symlink_to(f"python{packages.system_python_version()}")
     _add_busybox_names(host, work)
-    _compile_python(host, work)
+    library = work / "usr/lib" / f"python{packages.system_python_version()}"
+    compile_python(host, work, [library, work / "usr/lib/python3/dist-packages"])
     _add_modules(kernel, work / "modules")
     shutil.copyfile(init, work / "sbin/rehearsal")
     (work / "sbin/rehearsal").chmod(0o755)
@@ -70,7 +72,7 @@ def _copy(source: Path, dest: Path) -> None:
     dest.parent.mkdir(parents=True, exist_ok=True)
     if dest.exists() or dest.is_symlink():
         return
-    if source.is_symlink() and source.readlink().parent == Path("."):
+    if source.is_symlink() and source.readlink().parent == Path():
         target = source.resolve()
         _copy(target, dest.parent / target.name)
         dest.symlink_to(target.name)
@@ -87,12 +89,11 @@ def _add_busybox_names(host: Host, root: Path) -> None:
             link.symlink_to("busybox")
 
 
-def _compile_python(host: Host, root: Path) -> None:
-    """Byte code that is never checked against its source: the guest must not compile."""
-    library = root / "usr/lib" / f"python{packages.system_python_version()}"
-    folders = [library, root / "usr/lib/python3/dist-packages"]
-    options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "/"]
-    host.run(["/usr/bin/python3", "-m", "compileall", *options, *folders], timeout_s=300)
+def compile_python(host: Host, root: Path, folders: Iterable[Path]) -> None:
+    """Byte code that is never checked against its source; `root` is / for the guest."""
+    how = ("-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "/")
+    argv = ["/usr/bin/python3", "-m", "compileall", *how, *map(str, folders)]
+    host.run(argv, timeout_s=COMPILE_TIMEOUT_S)
 
 
 def _add_modules(kernel: Kernel, dest: Path) -> None:

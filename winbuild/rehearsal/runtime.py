@@ -75,7 +75,10 @@ def get_runtime(host: Host, ui: Ui) -> Runtime:
     names = _package_names(table)
     key = _hash(
         *_sources(),
-        *(f"{name} {version}" for name, version in packages.installed_versions(host, names).items()),
+        *(
+            f"{name} {version}"
+            for name, version in packages.installed_versions(host, names).items()
+        ),
     )
     cache = cache_dir()
     return Runtime(_cached(cache, f"runtime-{key}", lambda dest: _build(host, ui, table, dest)))
@@ -89,7 +92,15 @@ def _package_names(table: Mapping[str, Any]) -> list[str]:
 
 def _sources() -> list[bytes]:
     """Everything of our own that shapes a runtime."""
-    names = ("runtime.toml", "cdboot.asm", "cpio.py", "elf.py", "kernel.py", "loader.py", "packages.py")
+    names = (
+        "runtime.toml",
+        "cdboot.asm",
+        "cpio.py",
+        "elf.py",
+        "kernel.py",
+        "loader.py",
+        "packages.py",
+    )
     files = [HERE / name for name in (*names, "rootfs.py", "runtime.py")]
     files += [HERE / "guest/init.sh", HERE / "guest/initramfs.sh"]
     return [path.read_bytes() for path in files]

@@ -84,10 +84,11 @@ def make_install_wim(host: Host, label: Label, language: str, work: Path) -> Pat
     tree, wim = work / "tree", work / "install.wim"
     plant_tree(tree, label.files_date)
     for number, image in enumerate(label.images):
-        how = ["append"] if number else ["capture"]
-        compress = [] if number else ["--compress=LZX"]
-        argv = ["wimlib-imagex", *how, tree, wim, image.name, image.name, *compress, "--no-acls"]
-        host.run([*argv, *_properties(label, image, language)], timeout_s=WIM_TIMEOUT_S)
+        how = ("append",) if number else ("capture", "--compress=LZX")
+        names = (tree, wim, image.name, image.name)
+        properties = _properties(label, image, language)
+        argv = ["wimlib-imagex", *how, "--no-acls", *names, *properties]
+        host.run(argv, timeout_s=WIM_TIMEOUT_S)
     return wim
 
 

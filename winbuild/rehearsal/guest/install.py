@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-CHUNK_BYTES = 1 << 20
 BOOT_FOLDER = Path("Boot/rehearsal")
 BOOT_FILES = ("kernel", "initrd.img", "guest.img")
 STATE_FILE = Path("Windows/System32/config/rehearsal-state.json")
@@ -59,23 +58,25 @@ def _check(argv: Sequence[str], status: int, said: bytes) -> None:
         raise CommandFailed(f"{argv[0]} exited with {status}: {''.join(last)}")
 
 
-def copy_boot_files(source: Path, boot_root: Path) -> Iterator[float]:
-    """What the boot code looks for: kernel and RAM file systems into \\Boot\\rehearsal."""
-    folder = boot_root / BOOT_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    total = sum((source / name).stat().st_size for name in BOOT_FILES)
+def copy_boot_files(source: Path, device: Path) -> Iterator[float]:
+    """What the boot code looks for, into \\Boot\\rehearsal of the unmounted NTFS `device`.
+
+    (ntfscp writes without the kernel's FUSE in between: under emulation that is the difference
+    between one second and ten.) The folder has to be there.
+    """
+    sizes = {name: (source / name).stat().st_size for name in BOOT_FILES}
     done = 0
-    for name in BOOT_FILES:
-        with (source / name).open("rb") as original, (folder / name).open("wb") as copy:
-            while chunk := original.read(CHUNK_BYTES):
-                copy.write(chunk)
-                done += len(chunk)
-                yield 100 * done / total
+    for name, size in sizes.items():
+        argv = ["ntfscp", "-q", str(device), str(source / name), f"/{BOOT_FOLDER}/{name}"]
+        for _ in run(argv):
+            yield 100 * done / sum(sizes.values())
+        done += size
+        yield 100 * done / sum(sizes.values())
 
 
-def copy_for_looks(cd: Path, boot_root: Path) -> None:
-    """Boot files that a Windows disk shows and nothing here reads."""
-    (boot_root / "Boot").mkdir(exist_ok=True)
+def make_boot_folder(cd: Path, boot_root: Path) -> None:
+    """The folder of the boot files, and files that a Windows disk shows and nothing reads."""
+    (boot_root / BOOT_FOLDER).mkdir(parents=True, exist_ok=True)
     for name, to in (("bootmgr", "bootmgr"), ("boot/bcd", "Boot/BCD")):
         if (cd / name).is_file():
             shutil.copyfile(cd / name, boot_root / to)

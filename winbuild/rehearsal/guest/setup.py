@@ -123,23 +123,18 @@ class Setup:
         usable = self._usable_disks(answers)
         plan = next((plan for plan in answers.disks if plan.disk == number), None)
         if plan is None or number >= len(usable):
-            detail = f"there is no disk {number}"
-            raise SetupFailure("setup.error.disk", detail, disk=number, detail=detail)
+            raise _disk_failure(number, f"there is no disk {number}")
         try:
-            size_bytes = disk.disk_bytes(usable[number])
-            partitions = disk.plan_partitions(plan, size_bytes)
+            partitions = disk.plan_partitions(plan, disk.disk_bytes(usable[number]))
         except disk.DiskTooSmall as exc:
             raise SetupFailure("setup.error.disk-small", str(exc), disk=number) from exc
         except disk.DiskPlanError as exc:
-            detail = str(exc)
-            raise SetupFailure("setup.error.disk", detail, disk=number, detail=detail) from exc
+            raise _disk_failure(number, str(exc)) from exc
         target = next((p for p in partitions if p.number == partition_number), None)
         if target is None or target.file_system != "NTFS":
-            detail = f"partition {partition_number} is not an NTFS partition"
-            raise SetupFailure("setup.error.disk", detail, disk=number, detail=detail)
-        if not any(partition.active for partition in partitions):
-            detail = "no partition is active"
-            raise SetupFailure("setup.error.disk", detail, disk=number, detail=detail)
+            raise _disk_failure(number, f"partition {partition_number} is no NTFS partition")
+        if not any(p.active and p.file_system == "NTFS" for p in partitions):
+            raise _disk_failure(number, "no NTFS partition is active")
         if target.sectors * disk.SECTOR < image.size_bytes + SPARE_BYTES:
             raise SetupFailure("setup.error.disk-small", "the image does not fit", disk=number)
         return usable[number], partitions, target
@@ -188,12 +183,12 @@ class Setup:
         system = target.device(device)
         wim = cd / "sources/install.wim"
         yield from self._follow(install.apply_image(wim, image.index, system), 0)
-        root = self.machine.use_system(system)
         active = next(partition for partition in partitions if partition.active)
-        boot_root = root if active is target else self.machine.mount(active.device(device), "boot")
+        boot_device = active.device(device)
+        with self.machine.mounted(boot_device) as boot_root:
+            install.make_boot_folder(cd, boot_root)
         source = cd / "rehearsal"
-        yield from self._follow(install.copy_boot_files(source, boot_root), 1)
-        install.copy_for_looks(cd, boot_root)
+        yield from self._follow(install.copy_boot_files(source, boot_device), 1)
         code = (source / "disk-mbr.bin").read_bytes(), (source / "disk-core.bin").read_bytes()
         disk.write_boot_code(device, *code)
         yield from trouble.at(self.stage, "setup-features")
@@ -201,8 +196,9 @@ class Setup:
             for percent in (0, 34, 81):
                 self._show(part, percent)
                 yield self.stage.pause(0.1, 0.5)
-        install.leave_state(root, self._state(image))
         self._note("the image is on the disk, Windows starts from it next")
+        root = self.machine.use_system(system)
+        install.leave_state(root, self._state(image))
         self.log.write(root, self.answer_file)
 
     def _state(self, image: WimImage) -> dict[str, object]:
@@ -280,3 +276,7 @@ class Setup:
     def _note(self, text: str, *, error: bool = False) -> None:
         self.log.add(text, error=error)
         self.machine.log(text)
+
+
+def _disk_failure(number: int, detail: str) -> SetupFailure:
+    return SetupFailure("setup.error.disk", detail, disk=number, detail=detail)

@@ -15,11 +15,14 @@ PRODUCT_KEY = re.compile(r"([BCDFGHJKMNPQRTVWXY2346789]{5}-){4}[BCDFGHJKMNPQRTVW
 
 
 class SetupFailure(Exception):
-    """Setup cannot go on: it shows the text `key` of texts.toml, filled in with `values`."""
+    """Setup cannot go on: it shows the text `key` of texts.toml, filled in with `values`.
 
-    def __init__(self, key: str, detail: str, **values: object) -> None:
-        super().__init__(detail)
-        self.key, self.detail, self.values = key, detail, values
+    `reason` is for the logs only.
+    """
+
+    def __init__(self, key: str, reason: str, **values: object) -> None:
+        super().__init__(reason)
+        self.key, self.values = key, values
 
 
 def find_answer_file(media: Mapping[str, Path]) -> tuple[str, Path] | None:

@@ -10,7 +10,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -45,7 +46,6 @@ class Machine:
         self._options = kernel_options()
         self._mounted: dict[str, _Mounted] | None = None
         self._system: Path | None = None
-        self._further: list[Path] = []
 
     @property
     def boot(self) -> str:
@@ -75,13 +75,14 @@ class Machine:
         self._mounted = None
         return self._system
 
-    def mount(self, device: Path, name: str) -> Path:
-        """Mount a further partition until the machine goes down; it gets no drive letter."""
-        volume = probe(device)
-        if volume is None:
-            raise OSError(f"{device} has no file system")
-        self._further.append(_mount(volume, MOUNTS / name))
-        return self._further[-1]
+    @contextmanager
+    def mounted(self, device: Path) -> Iterator[Path]:
+        """An NTFS partition for a moment; it gets no drive letter."""
+        path = _mount(Volume(device, "ntfs", ""), MOUNTS / device.name)
+        try:
+            yield path
+        finally:
+            _run("umount", str(path))
 
     def drives(self) -> dict[str, Path]:
         found = {letter: drive.path for letter, drive in self._other_drives().items()}
@@ -115,10 +116,10 @@ class Machine:
     def _leave(self) -> None:
         os.sync()
         for drive in (self._mounted or {}).values():
-            _run("umount", str(drive.path), check=False)
-        for path in (*self._further, *([self._system] if self._system else [])):
+            _run("umount", str(drive.path), check=drive.kind == "vfat")
+        if self._system is not None:
             # Only when this returns has ntfs-3g written everything.
-            _run("umount", str(path))
+            _run("umount", str(self._system))
         os.sync()
 
     def _mount_windows(self) -> Path:
@@ -245,7 +246,7 @@ def _run(*argv: str, check: bool = True) -> None:
         raise OSError(f"{argv[0]} exited with {done.returncode}: {said}")
 
 
-def _wait(condition: Any, patience_s: float) -> None:
+def _wait(condition: Callable[[], bool], patience_s: float) -> None:
     end = time.monotonic() + patience_s
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
