@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from winbuild.screen import textmatch
 from winbuild.screen.areas import Box
@@ -56,16 +57,8 @@ class Found:
 
 def lines_of(words: Sequence[Word]) -> tuple[Line, ...]:
     """Group words into lines, from top to bottom and left to right."""
-    rows: list[list[Word]] = []
-    for word in sorted(words, key=lambda w: w.box.centre[1]):
-        for row in reversed(rows):
-            if _same_level(row[-1].box, word.box):
-                row.append(word)
-                break
-        else:
-            rows.append([word])
     lines: list[Line] = []
-    for row in rows:
+    for row in _rows(words):
         run: list[Word] = []
         for word in sorted(row, key=lambda w: w.box.left):
             if run and word.box.left - run[-1].box.right > _COLUMN_GAP * _height(run):
@@ -76,17 +69,33 @@ def lines_of(words: Sequence[Word]) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: (line.box.top, line.box.left)))
 
 
+def _rows(words: Sequence[Word]) -> list[list[Word]]:
+    """Words on one level.
+
+    Those of usual height come first and say where the rows are: an icon that is read as a
+    letter two lines high would draw both lines together.
+    """
+    if not words:
+        return []
+    usual = median(word.box.height for word in words)
+    rows: list[list[Word]] = []
+    for word in sorted(words, key=lambda w: abs(w.box.height - usual)):
+        level = word.box.centre[1]
+        for row in rows:
+            if median(w.box.top for w in row) <= level < median(w.box.bottom for w in row):
+                row.append(word)
+                break
+        else:
+            rows.append([word])
+    return rows
+
+
 def _height(words: Sequence[Word]) -> int:
     return max(word.box.height for word in words)
 
 
 def _line(words: Sequence[Word]) -> Line:
     return Line(tuple(words), Box.around(word.box for word in words))
-
-
-def _same_level(one: Box, other: Box) -> bool:
-    shared = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return shared > 0.5 * min(one.height, other.height)
 
 
 @dataclass(frozen=True)

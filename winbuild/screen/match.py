@@ -125,6 +125,8 @@ def find_text(
                 hit = find_phrase(text, phrase, own_area, minimum, alone=alone)
                 if hit and (best is None or hit.similarity > best.similarity):
                     best = hit.shifted(block.left, block.top)
+            if best and best.similarity == 1.0:
+                break  # the blocks that follow need not be read
         if best:
             return best
     return None

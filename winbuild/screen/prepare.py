@@ -23,16 +23,18 @@ from winbuild.screen.frame import Frame
 
 Grey = NDArray[np.uint8]
 
-_SAMPLE = 4  # every so many pixels one is taken to find the background
-# Reading → samples across: 20 pixels, less than the height of a field; 52, more than two lines.
-_WINDOWS = {"fine": 5, "coarse": 13}
-READINGS = tuple(_WINDOWS)
+# Reading → (every so many pixels one is taken, samples across): "fine" looks 20 pixels around,
+# less than the height of a field; "coarse" 52, more than two lines.
+_AROUND = {"fine": (4, 5), "coarse": (4, 13)}
+READINGS = tuple(_AROUND)
 """In the order in which they are tried: the first finds most on small type."""
 _BLOCK_TILE = 16  # pixels; about the height of a line
 _INK = 70  # of 255, after normalising
 _LEAST_CONTRAST = 60  # of 255; a fainter picture is not stretched any further
 _LEAST_EDGES = 4  # upright edges in one row of pixels, over three tiles
 _LEAST_ROWS = 3  # such rows in a tile
+# The gaps between words of large type, and a sentence that goes on in the next line.
+_APART_TILES = (2, 1)
 _MARGIN = 8  # pixels around a block: tesseract loses signs at the very rim
 
 
@@ -43,11 +45,12 @@ def grey(frame: Frame) -> Grey:
 def flattened(picture: Grey, reading: str) -> Grey:
     """Dark signs on a white ground, whatever the background was."""
     height, width = picture.shape
-    # One pixel in sixteen is enough for a median, and makes it cheap.
-    samples = np.ascontiguousarray(picture[::_SAMPLE, ::_SAMPLE])
-    medians = Image.fromarray(samples).filter(ImageFilter.MedianFilter(_WINDOWS[reading]))
+    # A few of the pixels are enough for a median, and make it cheap.
+    step, window = _AROUND[reading]
+    samples = np.ascontiguousarray(picture[::step, ::step])
+    medians = Image.fromarray(samples).filter(ImageFilter.MedianFilter(window))
     background = medians.resize(
-        (medians.width * _SAMPLE, medians.height * _SAMPLE), Image.Resampling.NEAREST
+        (medians.width * step, medians.height * step), Image.Resampling.NEAREST
     )
     distance = np.abs(picture.astype(np.int16) - np.asarray(background)[:height, :width])
     strongest = max(_LEAST_CONTRAST, int(np.percentile(distance[::2, ::2], 99.7)))
@@ -79,24 +82,27 @@ def text_blocks(flat: Grey) -> list[Box]:
             left * tile - _MARGIN, top * tile - _MARGIN, right * tile + _MARGIN,
             bottom * tile + _MARGIN,
         ).clipped(width, height)
-        for left, top, right, bottom in _islands(texty)
+        for left, top, right, bottom in islands(texty, _APART_TILES)
     ]  # fmt: skip
     return _merged(boxes)
 
 
-def _islands(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
-    """Bounding rectangles, in tiles, of marked tiles that are near one another.
+def islands(
+    marked: NDArray[np.bool_], apart: tuple[int, int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """Bounding rectangles (left, top, right, bottom) of marked places that are near another.
 
-    Near: at most four tiles apart in a row (the gaps between words of large type), or two
-    tiles apart from row to row (a sentence that goes on in the next line).
+    Near: with at most twice `apart` (across, down) unmarked places between them.
     """
+    across, down = apart
     grown = marked.copy()
-    for step in (1, 2):
+    for step in range(1, across + 1):
         grown[:, step:] |= marked[:, :-step]
         grown[:, :-step] |= marked[:, step:]
     level = grown.copy()
-    grown[1:] |= level[:-1]
-    grown[:-1] |= level[1:]
+    for step in range(1, down + 1):
+        grown[step:] |= level[:-step]
+        grown[:-step] |= level[step:]
     rows, columns = grown.shape
     seen = np.zeros_like(grown)
     for first in zip(*np.nonzero(grown), strict=True):
@@ -119,9 +125,9 @@ def _islands(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
                     seen[near] = True
                     waiting.append(near)
         own = [tile for tile in tiles if marked[tile]]
-        across = [column for _, column in own]
-        down = [row for row, _ in own]
-        yield min(across), min(down), max(across) + 1, max(down) + 1
+        columns_used = [column for _, column in own]
+        rows_used = [row for row, _ in own]
+        yield min(columns_used), min(rows_used), max(columns_used) + 1, max(rows_used) + 1
 
 
 def _merged(boxes: list[Box]) -> list[Box]:

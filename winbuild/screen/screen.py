@@ -63,10 +63,16 @@ class Screen:
         """
         wanted = self._catalogue_titles(names)
         fail_ids = frozenset(self._standing_failures() if fail is None else fail) - {*names}
-        every = [*names, *sorted(fail_ids)]
+
+        def look(frame: Frame) -> list[Sighting]:
+            # The wanted ones first: nothing else is read once they are there.
+            page = self._page_of(frame)
+            hits = match.sightings(page, self._catalogue, names)
+            return hits or match.sightings(page, self._catalogue, sorted(fail_ids))
+
         wait = Wait(
             vm=self._vm,
-            look=lambda frame: match.sightings(self._page_of(frame), self._catalogue, every),
+            look=look,
             describe=self.describe,
             wanted=wanted,
             names=frozenset(names),

@@ -90,10 +90,8 @@ class Wait:
 
     def _check_vm(self) -> None:
         status = self.vm.status()
-        if status.state == "running":
-            return
-        if status.state == "paused":
-            # A person may have paused it and may let it go on; the deadline still holds.
+        # A pause without a cause is a person's, who may let it go on; the deadline still holds.
+        if status.state == "running" or (status.state == "paused" and not status.cause):
             return
         cause = f" ({status.cause})" if status.cause else ""
         raise VmError(

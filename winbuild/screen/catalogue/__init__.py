@@ -51,7 +51,7 @@ from winbuild.screen.textmatch import DEFAULT_MIN, fold
 OWN_FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "ja")
 
-_ICON_MAX_MSE = 0.06
+_ICON_MAX_MSE = 0.09
 
 
 class Catalogue:
