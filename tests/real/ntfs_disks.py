@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import struct
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -122,3 +125,25 @@ def mark_dirty(image: Path, partition: Partition) -> None:
             record[info.value_offset + 10] |= 1
             stream.seek(at)
             stream.write(protect(bytes(record)))
+
+
+class qemu_holding:
+    """QEMU's storage daemon with the image open for writing, as a VM has it."""
+
+    def __init__(self, image: Path, folder: Path) -> None:
+        self._pid_file = folder / "holder.pid"
+        name = str(image).replace(",", ",,")
+        argv = ["qemu-storage-daemon", "--daemonize", "--pidfile", str(self._pid_file)]
+        argv += ["--blockdev", f"driver=file,node-name=disk,filename={name},locking=on"]
+        argv += ["--nbd-server", f"addr.type=unix,addr.path={folder / 'nbd'}"]
+        argv += ["--export", "type=nbd,id=e,node-name=disk,writable=on"]
+        run(*argv)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        pid = int(self._pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(0.01)

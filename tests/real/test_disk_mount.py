@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ntfs_disks import MIB, WINDOWS_TREE, assert_sound, extract, make_disk, make_volume, mark_dirty
+from ntfs_disks import (
+    MIB,
+    WINDOWS_TREE,
+    assert_sound,
+    extract,
+    make_disk,
+    make_volume,
+    mark_dirty,
+    qemu_holding,
+)
 
 from winbuild.disk.mount import mount_fat, mount_ntfs, require_fuse, unmount
 from winbuild.disk.ntfs import open_ntfs
@@ -146,28 +154,6 @@ def test_an_image_that_a_vm_uses_is_not_mounted_for_writing(disk: Disk, tmp_path
         disk.mount(writable=False)
         assert (disk.mountpoint / "Windows").is_dir()
         disk.unmount()
-
-
-class qemu_holding:
-    """QEMU's storage daemon with the image open for writing, as a VM has it."""
-
-    def __init__(self, image: Path, folder: Path) -> None:
-        self._pid_file = folder / "holder.pid"
-        name = str(image).replace(",", ",,")
-        argv = ["qemu-storage-daemon", "--daemonize", "--pidfile", str(self._pid_file)]
-        argv += ["--blockdev", f"driver=file,node-name=disk,filename={name},locking=on"]
-        argv += ["--nbd-server", f"addr.type=unix,addr.path={folder / 'nbd'}"]
-        argv += ["--export", "type=nbd,id=e,node-name=disk,writable=on"]
-        HOST.run(argv, timeout_s=20)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *exc: object) -> None:
-        pid = int(self._pid_file.read_text())
-        os.kill(pid, signal.SIGTERM)
-        while Path(f"/proc/{pid}").exists():
-            time.sleep(0.01)
 
 
 @needs_fuse

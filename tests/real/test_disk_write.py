@@ -18,11 +18,13 @@ from ntfs_disks import (
     make_disk,
     make_volume,
     mark_dirty,
+    qemu_holding,
     run,
 )
 
 from winbuild.disk import ntfs_excerpt
 from winbuild.disk.image import Extent
+from winbuild.disk.label import set_ntfs_label
 from winbuild.disk.ntfs import PathMissing, open_ntfs
 from winbuild.disk.partitions import Partition, partition_by_number
 from winbuild.disk.write import write_files
@@ -178,6 +180,20 @@ def test_a_hibernated_windows_is_not_written_to(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="hibernated") as caught:
         write_files(Host(), image, partition_by_number(image, 1), {COMPLETE: b"new"})
     assert "shutdown /s" in (caught.value.hint or "")
+
+
+def test_the_disk_of_a_running_vm_is_not_changed(tmp_path: Path) -> None:
+    image, partition = make_image(tmp_path)
+    before = image.read_bytes()
+    with qemu_holding(image, tmp_path):
+        with pytest.raises(DiskError, match="in use by a VM") as caught:
+            write_files(Host(), image, partition, {COMPLETE: b"new"})
+        assert "-kill-kvm" in (caught.value.hint or "")
+        with pytest.raises(DiskError, match="in use by a VM"):
+            set_ntfs_label(image, partition, "root")
+        assert content_of(image, partition) == WINDOWS_TREE  # reading is always possible
+    assert image.read_bytes() == before
+    set_ntfs_label(image, partition, "root")
 
 
 def test_a_full_host_disk_is_noticed_before_the_image_changes(

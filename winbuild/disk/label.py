@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from winbuild.disk import ntfs_record as ntfs
+from winbuild.disk.in_use import require_not_in_use
 from winbuild.disk.partitions import Partition, require_ntfs
 from winbuild.errors import DiskError
 
@@ -30,11 +31,12 @@ def check_label(label: str) -> None:
 def set_ntfs_label(image: Path, partition: Partition, label: str) -> None:
     """Give the NTFS volume in `partition` of `image` another label.
 
-    Nothing is written before everything has been read and found right. The image must not be
-    in use by a VM. Raises DiskError.
+    Nothing is written before everything has been read and found right. Raises
+    DiskError, also if a VM uses the image.
     """
     check_label(label)
     require_ntfs(image, partition)
+    require_not_in_use(image)
     fd = os.open(image, os.O_RDWR)
     try:
         record, offsets = _relabelled_record(fd, partition, label)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from winbuild.atomic import write_atomic
 from winbuild.disk.image import Extent
+from winbuild.disk.in_use import require_not_in_use
 from winbuild.disk.ntfs import NtfsVolume, PathMissing, open_ntfs
 from winbuild.disk.ntfs_3g import NtfsToolFailed, run_ntfs_3g
 from winbuild.disk.ntfs_excerpt import (
@@ -50,10 +51,11 @@ _COMPLETE_WITHIN_S = 30.0
 def write_files(host: Host, image: Path, partition: Partition, files: Mapping[str, bytes]) -> None:
     """Create the files, or replace their content: Windows path → content.
 
-    Their folders must exist. All or none: on an error the image is as before. The image must
-    not be in use by a VM. Raises DiskError, PathMissing, HostError (ntfs-3g is not installed).
+    Their folders must exist. All or none: on an error the image is as before. Raises
+    DiskError (also if a VM uses the image), PathMissing, HostError (ntfs-3g is not installed).
     """
     host.find("ntfscp")
+    require_not_in_use(image)
     work = _work_folder(image)
     _complete_interrupted(image, work)
     work.mkdir(mode=0o700)
