@@ -22,8 +22,8 @@ def end_session(stage: Stage, *, restart: bool = False, after_s: float = 0.0) ->
     stage.hide_all()
     words = stage.texts("restarting" if restart else "shutdown")
     stage.set_backdrop(pages.status_screen(stage.size, stage.look, words, kind="lock"))
-    yield stage.pause(0.8, 2.0)
     yield from trouble.at(stage, "restart" if restart else "shutdown")
+    yield stage.pause(0.8, 2.0)
     if restart:
         stage.system.reboot()
     stage.system.power_off()
