@@ -43,10 +43,6 @@ class Partition:
         return disk.with_name(f"{disk.name}{self.number}")
 
 
-def disk_bytes(disk: Path) -> int:
-    return int(Path("/sys/block", disk.name, "size").read_text()) * SECTOR
-
-
 def plan_partitions(plan: DiskPlan, size_bytes: int) -> list[Partition]:
     """Where the partitions of `plan` come to lie on a disk of `size_bytes`.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import disk, install, pages, trouble
@@ -19,7 +20,7 @@ from .drives import Drives
 from .looks import Look
 from .setup_checks import SetupFailure, choose_image, find_answer_file, find_driver
 from .stage import InputSource, Stage, Steps
-from .system import Machine, disk_driver, disks
+from .system import HardDisk, Machine
 from .texts import Texts
 from .unattend import Unattend, UnattendError, read_unattend
 from .wim import WimImage, read_images
@@ -32,9 +33,17 @@ SPARE_BYTES = 256 << 20
 PARTS = ("copying", "expanding", "features", "updates", "completing")
 
 
-def run(display: Display, inputs: InputSource, machine: Machine, texts: Texts, look: Look) -> None:
+def run(
+    display: Display,
+    inputs: InputSource,
+    machine: Machine,
+    texts: Texts,
+    look: Look,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
     """Install Windows, then restart the machine. Does not return otherwise."""
-    stage = Stage(display, inputs, machine, texts, look)
+    stage = Stage(display, inputs, machine, texts, look, clock=clock)
     stage.run(Setup(stage, machine).steps())
 
 
@@ -125,7 +134,7 @@ class Setup:
         if plan is None or number >= len(usable):
             raise _disk_failure(number, f"there is no disk {number}")
         try:
-            partitions = disk.plan_partitions(plan, disk.disk_bytes(usable[number]))
+            partitions = disk.plan_partitions(plan, usable[number].size_bytes)
         except disk.DiskTooSmall as exc:
             raise SetupFailure("setup.error.disk-small", str(exc), disk=number) from exc
         except disk.DiskPlanError as exc:
@@ -137,25 +146,23 @@ class Setup:
             raise _disk_failure(number, "no NTFS partition is active")
         if target.sectors * disk.SECTOR < image.size_bytes + SPARE_BYTES:
             raise SetupFailure("setup.error.disk-small", "the image does not fit", disk=number)
-        return usable[number], partitions, target
+        return usable[number].device, partitions, target
 
-    def _usable_disks(self, answers: Unattend) -> list[Path]:
+    def _usable_disks(self, answers: Unattend) -> list[HardDisk]:
         """Disks that Windows could see with the drivers that the answer file points to.
 
         Linux sees them all, so this is what makes a missing driver show.
         """
         drives = Drives(self.machine.drives)
+        arch = self.machine.media["architecture"]
         usable = []
-        for device in disks():
-            driver = disk_driver(device)
-            if driver is None:
-                usable.append(device)
-                continue
-            arch = self.machine.media["architecture"]
-            inf = find_driver(drives, answers.driver_paths, driver, arch)
-            self._note(f"driver {driver} for {device.name}: {inf or 'not found'}")
-            if inf is not None:
-                usable.append(device)
+        for found in self.machine.hard_disks():
+            inf = None
+            if found.driver is not None:
+                inf = find_driver(drives, answers.driver_paths, found.driver, arch)
+                self._note(f"{found.driver} for {found.device.name}: {inf or 'not found'}")
+            if found.driver is None or inf is not None:
+                usable.append(found)
         if not usable:
             raise SetupFailure("setup.error.no-drives", "no disk has a driver")
         return usable

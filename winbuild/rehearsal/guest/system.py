@@ -38,6 +38,15 @@ class Volume:
     label: str
 
 
+@dataclass(frozen=True)
+class HardDisk:
+    """A hard disk. `driver` is what Windows needs for its controller; None if it has that."""
+
+    device: Path
+    size_bytes: int
+    driver: str | None
+
+
 class Machine:
     """See `contract.System`."""
 
@@ -92,6 +101,14 @@ class Machine:
 
     def volume_labels(self) -> dict[str, str]:
         return {letter: drive.label for letter, drive in self._other_drives().items()}
+
+    def hard_disks(self) -> list[HardDisk]:
+        """All of them, in the order in which Setup counts them."""
+        found = []
+        for device in _disks():
+            sectors = int(Path("/sys/block", device.name, "size").read_text())
+            found.append(HardDisk(device, sectors * 512, _disk_driver(device)))
+        return found
 
     def cd_drives(self) -> dict[str, Path]:
         """Mount points of the CDs by letter, in the order of the drives."""
@@ -177,14 +194,12 @@ def kernel_options() -> dict[str, str]:
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-def disks() -> list[Path]:
-    """Hard disks in the order in which Setup counts them."""
+def _disks() -> list[Path]:
     names = [path.name for path in Path("/sys/block").iterdir()]
     return [Path("/dev", name) for name in sorted(names) if name.startswith(("vd", "sd"))]
 
 
-def disk_driver(disk: Path) -> str | None:
-    """The Windows driver that the disk's controller needs; None for one that Windows has."""
+def _disk_driver(disk: Path) -> str | None:
     if disk.name.startswith("vd"):
         return "viostor"
     where = Path("/sys/block", disk.name, "device").resolve()
@@ -220,7 +235,7 @@ def _text(raw: bytes) -> str:
 
 def _partitions() -> list[Path]:
     found = []
-    for disk in disks():
+    for disk in _disks():
         names = [path.name for path in Path("/sys/block", disk.name).glob(f"{disk.name}*")]
         found += [Path("/dev", name) for name in sorted(names, key=lambda n: (len(n), n))]
     return found
