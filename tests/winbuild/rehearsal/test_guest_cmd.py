@@ -116,7 +116,7 @@ def test_scripts_variables_and_arguments(prompt: Prompt) -> None:
         "y z",
     )
     assert code == 7
-    assert prompt.said == "a b;C:\\log;x;y z;test\n[]\n"
+    assert prompt.said == 'a b;C:\\log;"x";y z;test\n[]\n'
 
 
 def test_goto_call_and_errorlevel(prompt: Prompt) -> None:
@@ -239,10 +239,10 @@ def test_a_drive_of_its_own(prompt: Prompt) -> None:
 
 
 def test_a_full_disk_is_reported(prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(source: object, target: object) -> None:
+    def full(self: Path, content: bytes) -> int:
         raise OSError(28, "No space left on device")
 
     prompt.world.put("A/x.txt", "x")
-    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert prompt.run("copy A:\\x.txt C:\\x.txt") == 1
     assert "No space left" in prompt.complained

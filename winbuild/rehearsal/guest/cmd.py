@@ -49,8 +49,9 @@ class ExitCmd(Exception):
 class Script:
     """A script that is being run, and how far."""
 
+    path: str  # in full
     lines: list[str]
-    arguments: list[str]  # the full path of the script, then what it was called with
+    arguments: list[str]  # %0, %1 ...
     next_line: int = 0
     echo: bool = True
     saved: list[tuple[dict[str, str], str]] = field(default_factory=list)
@@ -137,7 +138,7 @@ class Cmd:
             return self._unknown(path)
         # Real cmd reads bytes of the code page; our scripts are ASCII.
         text = file.read_bytes().decode("utf-8", errors="replace")
-        script = Script(text.replace("\r\n", "\n").split("\n"), [path, *arguments])
+        script = Script(path, text.replace("\r\n", "\n").split("\n"), [path, *arguments])
         script.echo = self.scripts[-1].echo if self.scripts else True
         return (yield from self._run_lines(script))
 
@@ -187,9 +188,7 @@ class Cmd:
 
     def _run_text(self, text: str) -> Steps[None]:
         script = self.scripts[-1] if self.scripts else None
-        expanded = cmd_syntax.expand(
-            text, self._all_variables(), script.arguments if script else None
-        )
+        expanded = self.expand(text)
         try:
             node = cmd_syntax.parse(expanded)
         except SyntaxFault as exc:
@@ -203,6 +202,12 @@ class Cmd:
         if script is not None and script.echo and not expanded.lstrip().startswith("@"):
             self.out(f"\n{self.folder}>{expanded.strip()}\n")
         yield from self._run_node(node)
+
+    def expand(self, text: str) -> str:
+        """`text` with its percent signs replaced, as they stand now."""
+        script = self.scripts[-1] if self.scripts else None
+        arguments, path = (script.arguments, script.path) if script else (None, "")
+        return cmd_syntax.expand(text, self._all_variables(), arguments, path)
 
     def _all_variables(self) -> dict[str, str]:
         now = time.localtime()
@@ -218,7 +223,7 @@ class Cmd:
     def _fault(self, message: str) -> None:
         """What cmd refuses is said and logged."""
         self.err(message + "\n")
-        where = self.scripts[-1].arguments[0] if self.scripts else "the prompt"
+        where = self.scripts[-1].path if self.scripts else "the prompt"
         self.computer.setup_log(f"cmd.exe, {where}: {message}", error=True)
 
     def _unknown(self, name: str) -> int:
@@ -367,13 +372,13 @@ class Cmd:
         from . import programs
 
         full = self.find_program(name)
-        arguments = cmd_syntax.split_arguments(tail)
         if full is not None and full.lower().endswith(SCRIPTS):
-            return (yield from self.run_script(full, arguments))
+            return (yield from self.run_script(full, cmd_syntax.script_arguments(tail)))
         program = programs.find(self, name.replace('"', ""), full)
         if program is None:
             return self._unknown(name)
         file = self.computer.drives.existing(full) if full else None
+        arguments = cmd_syntax.split_arguments(tail)
         call = Invocation(self, name, tail.strip(), arguments, self.out, self.err, file)
         return (yield from program(call))
 
@@ -388,7 +393,7 @@ class Cmd:
     def call_label(self, label: str, arguments: Sequence[str]) -> Steps[int]:
         """`call :label`: the rest of this script from a label on, as a script of its own."""
         here = self.scripts[-1]
-        inner = Script(here.lines, [here.arguments[0], *arguments], echo=here.echo)
+        inner = Script(here.path, here.lines, [f":{label}", *arguments], echo=here.echo)
         if label.lower() == "eof":
             return self.errorlevel
         inner.next_line = self._label(here, label)

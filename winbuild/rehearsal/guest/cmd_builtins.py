@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .cmd import Cmd, nowhere
-from .cmd_syntax import expand, split_arguments
+from .cmd_lookup import split_name
+from .cmd_syntax import script_arguments, split_arguments
 from .stage import Steps
 
 Builtin = Callable[[Cmd, str], Steps[int | None]]
@@ -96,15 +97,11 @@ def _goto(cmd: Cmd, tail: str) -> Steps[int | None]:
 
 
 def _call(cmd: Cmd, tail: str) -> Steps[int | None]:
-    script = cmd.scripts[-1] if cmd.scripts else None
-    text = expand(tail.strip(), cmd.variables, script.arguments if script else None)
-    words = split_arguments(text)
-    if not words:
+    name, rest = split_name(cmd.expand(tail.strip()))  # for the second time
+    if not name:
         return None
-    if words[0].startswith(":") and script is not None:
-        return (yield from cmd.call_label(words[0][1:], words[1:]))
-    name = text.split(None, 1)[0] if not text.startswith('"') else f'"{words[0]}"'
-    rest = text[len(name) :]
+    if name.startswith(":") and cmd.scripts:
+        return (yield from cmd.call_label(name[1:], script_arguments(rest)))
     if name.replace('"', "").lower() in BUILTINS:
         return (yield from BUILTINS[name.lower()](cmd, rest))
     return (yield from cmd.run_program(name, rest))
@@ -163,18 +160,22 @@ def _copy(cmd: Cmd, tail: str) -> Steps[int | None]:
         cmd.err("The syntax of the command is incorrect.\n")
         return 1
     sources = [file for file in matching(cmd, words[0]) if file.is_file()]
+    if words[0].lower() == "nul":
+        sources = [Path("/dev/null")]
     if not sources:
-        cmd.err(NOT_THERE + "        0 file(s) copied.\n")
+        cmd.err(NOT_THERE)
+        cmd.out("        0 file(s) copied.\n")
         return 1
     target = cmd.computer.drives.path(words[1] if len(words) > 1 else ".", cmd.folder)
     if target is None or not (target.is_dir() or target.parent.is_dir()):
-        cmd.err(NO_PATH + "        0 file(s) copied.\n")
+        cmd.err(NO_PATH)
+        cmd.out("        0 file(s) copied.\n")
         return 1
     for source in sources:
         place = target / source.name if target.is_dir() else target
         if len(sources) > 1 or "*" in words[0]:
             cmd.out(f"{words[0].rpartition(chr(92))[0]}{chr(92)}{source.name}\n")
-        shutil.copyfile(source, place)
+        place.write_bytes(source.read_bytes())
     cmd.out(f"        {len(sources)} file(s) copied.\n")
     return 0
 
@@ -248,6 +249,8 @@ def _move(cmd: Cmd, tail: str) -> Steps[int | None]:
 def _type(cmd: Cmd, tail: str) -> Steps[int | None]:
     yield from ()
     for word in _switches(tail)[0]:
+        if word.lower() == "nul":
+            continue
         files = matching(cmd, word)
         if not files or not files[0].is_file():
             cmd.err(NOT_THERE)

@@ -72,11 +72,14 @@ PERCENT = re.compile(
 )
 
 
-def expand(text: str, variables: Mapping[str, str], arguments: Sequence[str] | None) -> str:
+def expand(
+    text: str, variables: Mapping[str, str], arguments: Sequence[str] | None, path: str = ""
+) -> str:
     """Replace %NAME%, %1, %~dp0 ... in `text`.
 
     `variables` has names in upper case. `arguments` are %0 and following of a script; None at
-    the prompt, where a name that is not set stays as it is written.
+    the prompt, where a name that is not set stays as it is written. `path` is the script's
+    own: what %~0 means when %0 is the label of a `call :label`.
     """
 
     def replacement(match: re.Match[str]) -> str:
@@ -92,6 +95,8 @@ def expand(text: str, variables: Mapping[str, str], arguments: Sequence[str] | N
         if match["digit"] is not None:
             number = int(match["digit"])
             value = arguments[number] if number < len(arguments) else ""
+            if number == 0 and value.startswith(":"):
+                value = path if match["how"] else value
             return value if match["how"] is None else path_part(value, match["how"])
         return "%" if match[0] == "%%" else ""
 
@@ -349,6 +354,11 @@ class _Parser:
             raise SyntaxFault("The syntax of the command is incorrect.")
         self.at += len(match[0])
         return match[0].replace('"', "")
+
+
+def script_arguments(text: str) -> list[str]:
+    """The words that a script is called with; quotes stay, as %1 has them."""
+    return re.findall(r'(?:[^\s,;="]|"[^"]*"?)+', text)
 
 
 def split_arguments(text: str) -> list[str]:
