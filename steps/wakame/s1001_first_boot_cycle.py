@@ -89,7 +89,9 @@ class ThirdBoot(Step):
 
     def prepare(self, ctx: StepContext) -> None:
         if not boots.started_by_killed_try(ctx):
-            desktop.log_in_and_run(ctx, first_boot.password(ctx.builddir), "shutdown /s /t 0")
+            desktop.log_in_and_switch_off(
+                ctx, first_boot.password(ctx.builddir), "shutdown /s /t 0"
+            )
             boots.wait_for_poweroff(ctx)
 
     def run(self, ctx: StepContext) -> None:
@@ -127,7 +129,9 @@ class ConfirmBackupSysprep(Step):
     next_instructions = "The cycle is complete; it may be walked again with the same image."
 
     def prepare(self, ctx: StepContext) -> None:
-        desktop.log_in_and_run(ctx, first_boot.password(ctx.builddir), first_boot.BACKUP_SCRIPT)
+        desktop.log_in_and_switch_off(
+            ctx, first_boot.password(ctx.builddir), first_boot.BACKUP_SCRIPT
+        )
         boots.wait_for_poweroff(ctx, fail=desktop.SYSPREP_FAILURES)
 
     def run(self, ctx: StepContext) -> None:

@@ -54,14 +54,17 @@ class Screen:
         fail: Sequence[str] | None = None,
         stable: int = 1,
         interval_s: float = INTERVAL_S,
+        label: str | None = None,
     ) -> Sighting:
         """Wait until one of the screens is shown, in `stable` looks in a row; return it.
 
+        `label` says what is waited for, in words; by default the screens' titles.
         `fail` are screens that end the wait when they stay: by default every one that means
         an error, or asks a person, and is not itself waited for. Raises VmError for those
         and when the VM ends, GuestTimeout at the deadline: the message says what is seen.
         """
-        wanted = self._catalogue_titles(names)
+        titles = self._catalogue_titles(names)
+        wanted = label or titles
         fail_ids = frozenset(self._standing_failures() if fail is None else fail) - {*names}
 
         def look(frame: Frame) -> list[Sighting]:

@@ -6,6 +6,8 @@ Everything goes by what the screen shows. The names are ids of the screen catalo
 
 from __future__ import annotations
 
+import time
+
 from winbuild import boots
 from winbuild.deadline import Deadline
 from winbuild.errors import CheckFailed, GuestTimeout, VmError
@@ -25,8 +27,11 @@ AGENT_PAGES = (
     "zabbix.folder",
     "zabbix.finished",
 )
+AGENT_AT_WORK = "zabbix.installing"
 SYSPREP = "sysprep.working"
 SHUTTING_DOWN = "shutdown.in-progress"
+
+OBEYING = (SYSPREP, SHUTTING_DOWN)
 
 CRASHES = ("crash.blue-screen",)
 SETUP_FAILURES = ("setup.error", "firmware.no-boot", *CRASHES)
@@ -41,10 +46,18 @@ WALK = (
     WELCOME,
     DESKTOP,
     POWERSHELL,
-    *AGENT_PAGES,
+    *AGENT_PAGES[:-1],
+    AGENT_AT_WORK,
+    AGENT_PAGES[-1],
     SYSPREP,
     SHUTTING_DOWN,
 )
+
+# How much of a typed command must be recognised: console type is small, and what is at stake is
+# whether anything stands there at all.
+TYPED_MIN = 0.75
+TYPING_TRIES = 3
+ECHO_WAIT_S = 10.0
 
 # A person confirms the moment they have acted, and Windows takes a little to show it.
 CONFIRM_WAIT_S = 10.0
@@ -69,8 +82,11 @@ def check_password_taken(ctx: StepContext) -> None:
 
 
 def check_command_given(ctx: StepContext, command: str, effect: str) -> None:
-    """Raise CheckFailed unless the effect of the command shows (or something later)."""
-    _check_shows(ctx, WALK[WALK.index(effect) :], wait_s=60.0)
+    """Raise CheckFailed unless the command stands in the PowerShell window, or its effect (or
+    something later) shows."""
+    if ctx.console.screen.find_text(command, minimum=TYPED_MIN):
+        return
+    _check_shows(ctx, WALK[WALK.index(effect) :])
 
 
 def _check_shows(
@@ -78,14 +94,18 @@ def _check_shows(
     names: tuple[str, ...],
     *,
     refused: tuple[str, ...] = (),
-    wait_s: float = CONFIRM_WAIT_S,
 ) -> None:
     # Windows has come to the end of the walk if it powered itself off.
     if ctx.vm.status().state == "shutdown" and SHUTTING_DOWN in names:
         return
     boots.require_vm(ctx)
     try:
-        ctx.console.screen.wait_for(*names, deadline=Deadline(wait_s), fail=refused)
+        ctx.console.screen.wait_for(
+            *names,
+            deadline=Deadline(CONFIRM_WAIT_S),
+            fail=refused,
+            label="the screen to show that it is done",
+        )
     except VmError as exc:
         if ctx.vm.status().state == "shutdown" and SHUTTING_DOWN in names:
             return
@@ -149,7 +169,7 @@ def open_powershell(ctx: StepContext) -> None:
             ctx.console.pointer.click(x, y, (frame.width, frame.height))
         try:
             screen.wait_for(
-                POWERSHELL, deadline=Deadline(min(20, deadline.remaining)), fail=CRASHES
+                POWERSHELL, deadline=Deadline(min(20, deadline.remaining)), fail=CRASHES, stable=2
             )
             return
         except GuestTimeout:
@@ -158,9 +178,36 @@ def open_powershell(ctx: StepContext) -> None:
 
 
 def run_in_powershell(ctx: StepContext, command: str) -> None:
-    """Type a command into the PowerShell window and press return."""
-    wait_for(ctx, POWERSHELL)
-    ctx.console.keyboard.type_line(command)
+    """Type a command into the PowerShell window, see that it stands there, and press return.
+
+    Another window may come to the front at any moment (Server Manager takes its time): then
+    what was typed went there, and PowerShell's window is brought back and typed into anew.
+    """
+    console = ctx.console
+    for _ in range(TYPING_TRIES):
+        if not console.screen.shows(POWERSHELL):
+            open_powershell(ctx)
+        # Something may stand at the prompt already, typed by a person or a try that was cut off.
+        # Escape empties PowerShell's line, and harms no window that Windows shows by itself.
+        console.keyboard.press("esc")
+        console.keyboard.type_text(command)
+        if _stands_typed(ctx, command):
+            console.keyboard.press("ret")
+            return
+        console.keyboard.press("esc")
+    raise VmError(
+        f"{command!r} was typed {TYPING_TRIES} times and does not stand in the PowerShell window; "
+        f"the screen shows {console.screen.describe()}"
+    )
+
+
+def _stands_typed(ctx: StepContext, command: str) -> bool:
+    deadline = Deadline(ECHO_WAIT_S)
+    while not deadline.passed:
+        if ctx.console.screen.find_text(command, minimum=TYPED_MIN):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def leave_page(ctx: StepContext, page: str) -> None:
@@ -169,7 +216,12 @@ def leave_page(ctx: StepContext, page: str) -> None:
     for _ in range(2):
         ctx.console.keyboard.press("ret")
         try:
-            ctx.console.screen.wait_for(*later, deadline=Deadline(30), fail=SYSPREP_FAILURES)
+            ctx.console.screen.wait_for(
+                *later,
+                deadline=Deadline(30),
+                fail=SYSPREP_FAILURES,
+                label="what follows this page",
+            )
             return
         except GuestTimeout:
             if not ctx.console.screen.shows(page):
@@ -180,35 +232,36 @@ def leave_page(ctx: StepContext, page: str) -> None:
             raise
 
 
-def log_in_and_run(ctx: StepContext, password: str, command: str) -> None:
-    """From wherever the console stands: log in, open PowerShell, and run one command.
+def log_in_and_switch_off(ctx: StepContext, password: str, command: str) -> None:
+    """From wherever the console stands: log in, and run a command that ends in a power-off.
 
-    Returns at once if Windows has shut itself down already.
+    Returns when Windows is seen to obey (it shows sysprep at work, or shuts down), or at once
+    if it has shut itself down already.
     """
     if ctx.vm.status().state == "shutdown":
         return
     boots.require_vm(ctx)
-    screen = ctx.console.screen
-    seen = screen.wait_for(
-        LOCK_SCREEN,
-        PASSWORD_SCREEN,
-        WELCOME,
-        DESKTOP,
-        POWERSHELL,
-        SYSPREP,
-        SHUTTING_DOWN,
+    seen = ctx.console.screen.wait_for(
+        *WALK[: WALK.index(POWERSHELL) + 1],
+        *OBEYING,
         deadline=Deadline(ctx.settings.install_timeout_s),
         fail=SETUP_FAILURES,
+        label="a screen to log in at",
     ).id
-    if seen in (SYSPREP, SHUTTING_DOWN):
+    if seen in OBEYING:
         return
     if seen == LOCK_SCREEN:
         leave_lock_screen(ctx)
     if seen in (LOCK_SCREEN, PASSWORD_SCREEN):
         enter_password(ctx, password)
-    if not screen.shows(POWERSHELL):
-        screen.wait_for(
+    if not ctx.console.screen.shows(POWERSHELL):
+        ctx.console.screen.wait_for(
             DESKTOP, deadline=Deadline(ctx.settings.login_timeout_s), fail=LOGIN_FAILURES
         )
         open_powershell(ctx)
     run_in_powershell(ctx, command)
+    try:
+        wait_for(ctx, *OBEYING, fail=SYSPREP_FAILURES)
+    except VmError:
+        if ctx.vm.status().state != "shutdown":
+            raise
