@@ -24,6 +24,9 @@ from winbuild.screen.prepare import READINGS
 _LAYER_ORDER: Mapping[Layer, int] = {"dialog": 0, "window": 1, "full": 2}
 
 
+_SURE = 0.97
+
+
 @dataclass(frozen=True)
 class Sighting:
     """A screen of the catalogue that a frame shows.
@@ -69,7 +72,10 @@ def sightings(
 
 
 def see_one(page: Page, definition: Definition) -> Sighting | None:
-    """The definition's variant that fits best, or None; `unless` is not looked at."""
+    """The definition's variant that fits best, or the first that fits surely; None if none does.
+
+    `unless` is not looked at.
+    """
     best: Sighting | None = None
     for variant in definition.variants:
         found = _variant(page, variant)
@@ -81,6 +87,8 @@ def see_one(page: Page, definition: Definition) -> Sighting | None:
                 definition.id, definition.title, definition.meaning, definition.layer,
                 score, variant.language, variant.name, tuple(found),
             )  # fmt: skip
+        if best.score >= _SURE:
+            break  # saves reading the screen with the next language's model
     return best
 
 

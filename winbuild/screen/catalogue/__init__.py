@@ -29,7 +29,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from winbuild.errors import ConfigError, UsageError
 from winbuild.screen.areas import Area
@@ -51,6 +51,8 @@ from winbuild.screen.textmatch import DEFAULT_MIN, fold
 OWN_FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "ja")
 
+Part = TypeVar("Part", Variant, PointSpec)
+
 _ICON_MAX_MSE = 0.09
 
 
@@ -64,8 +66,9 @@ class Catalogue:
     def load(cls, *folders: Path, languages: Sequence[str] = LANGUAGES) -> Catalogue:
         """Read winbuild's own catalogue, then more folders, whose ids replace the same ids.
 
-        `languages` leaves out the variants of others: it saves reading every screen with
-        their models. Raises ConfigError with every fault of every file.
+        `languages` leaves out the variants of others, which saves reading every screen with
+        their models, and those of the first named are tried first. Raises ConfigError with
+        every fault of every file.
         """
         definitions: dict[str, Definition] = {}
         faults: list[str] = []
@@ -80,8 +83,7 @@ class Catalogue:
         faults.extend(_unknown_references(definitions))
         if faults:
             raise ConfigError(faults, hint="the keys are explained in winbuild.screen.catalogue")
-        wanted = {*languages, ANY_LANGUAGE}
-        return cls(_only_languages(definitions.values(), wanted))
+        return cls(_only_languages(definitions.values(), (*languages, ANY_LANGUAGE)))
 
     def __iter__(self) -> Iterator[Definition]:
         return iter(self._by_id.values())
@@ -109,11 +111,17 @@ class Catalogue:
         return tuple(language for language in LANGUAGES if language in used)
 
 
-def _only_languages(definitions: Iterable[Definition], wanted: set[str]) -> Iterator[Definition]:
+def _only_languages(
+    definitions: Iterable[Definition], languages: Sequence[str]
+) -> Iterator[Definition]:
+    def chosen(parts: Iterable[Part]) -> tuple[Part, ...]:
+        kept = (part for part in parts if part.language in languages)
+        return tuple(sorted(kept, key=lambda part: languages.index(part.language)))
+
     for definition in definitions:
-        variants = tuple(v for v in definition.variants if v.language in wanted)
-        points = tuple(p for p in definition.points if p.language in wanted)
-        yield replace(definition, variants=variants, points=points)
+        yield replace(
+            definition, variants=chosen(definition.variants), points=chosen(definition.points)
+        )
 
 
 def _unknown_references(definitions: Mapping[str, Definition]) -> list[str]:
