@@ -12,6 +12,7 @@ from winbuild.host import Host
 from winbuild.rehearsal.elf import is_elf
 
 QUERY_TIMEOUT_S = 60.0
+_QUERY_FORMAT = "${Package} ${db:Status-Status} ${Version}\n"
 _LDD_LINE = re.compile(rb"(?:=>\s+|^\s+)(/\S+)\s+\(0x", re.MULTILINE)
 
 
@@ -26,11 +27,16 @@ def system_python_version() -> str:
     return target.removeprefix("python")
 
 
-def installed_versions(host: Host, names: Iterable[str]) -> dict[str, str]:
-    """Version by package name. HostError names every package that is not installed."""
+def installed_versions(
+    host: Host, names: Iterable[str], optional: Iterable[str] = ()
+) -> dict[str, str]:
+    """Version by package name; of `optional` those that are there.
+
+    HostError names every other package that is not installed.
+    """
     wanted = sorted(set(names))
     found = host.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status} ${Version}\n", *wanted],
+        ["dpkg-query", "-W", "-f", _QUERY_FORMAT, *wanted, *optional],
         timeout_s=QUERY_TIMEOUT_S,
         check=False,
     )

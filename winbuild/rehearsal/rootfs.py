@@ -55,7 +55,8 @@ def build_root(
     (work / "bin/python3").symlink_to(f"python{packages.system_python_version()}")
     _add_busybox_names(host, work)
     library = work / "usr/lib" / f"python{packages.system_python_version()}"
-    compile_python(host, work, [library, work / "usr/lib/python3/dist-packages"])
+    folders = [library, work / "usr/lib/python3/dist-packages"]
+    compile_python(host, work, folders, keep_source=False)
     _add_modules(kernel, work / "modules")
     shutil.copyfile(init, work / "sbin/rehearsal")
     (work / "sbin/rehearsal").chmod(0o755)
@@ -89,11 +90,18 @@ def _add_busybox_names(host: Host, root: Path) -> None:
             link.symlink_to("busybox")
 
 
-def compile_python(host: Host, root: Path, folders: Iterable[Path]) -> None:
+def compile_python(
+    host: Host, root: Path, folders: Iterable[Path], *, keep_source: bool = True
+) -> None:
     """Byte code that is never checked against its source; `root` is / for the guest."""
-    how = ("-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "/")
+    how = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "/"]
+    if not keep_source:
+        how.append("-b")  # beside the source, in whose place it then is
     argv = ["/usr/bin/python3", "-m", "compileall", *how, *map(str, folders)]
     host.run(argv, timeout_s=COMPILE_TIMEOUT_S)
+    if not keep_source:
+        for source in (path for folder in folders for path in folder.rglob("*.py")):
+            source.unlink()
 
 
 def _add_modules(kernel: Kernel, dest: Path) -> None:

@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from winbuild.errors import HostError
 from winbuild.host import Host
 from winbuild.rehearsal import cpio, loader, packages, rootfs
+from winbuild.rehearsal.fast_kernel import CannotRepack, repack
 from winbuild.rehearsal.kernel import Kernel, fetch_kernel
 from winbuild.ui import Ui
 
@@ -72,14 +74,9 @@ def get_runtime(host: Host, ui: Ui) -> Runtime:
     Raises HostError naming what is not installed, CommandError if a tool fails.
     """
     table = tomllib.loads(TABLE.read_text())
-    names = _package_names(table)
-    key = _hash(
-        *_sources(),
-        *(
-            f"{name} {version}"
-            for name, version in packages.installed_versions(host, names).items()
-        ),
-    )
+    optional = table["packages"]["optional_tools"]
+    versions = packages.installed_versions(host, _package_names(table), optional)
+    key = _hash(*_sources(), *(f"{name} {version}" for name, version in versions.items()))
     cache = cache_dir()
     return Runtime(_cached(cache, f"runtime-{key}", lambda dest: _build(host, ui, table, dest)))
 
@@ -92,16 +89,9 @@ def _package_names(table: Mapping[str, Any]) -> list[str]:
 
 def _sources() -> list[bytes]:
     """Everything of our own that shapes a runtime."""
-    names = (
-        "runtime.toml",
-        "cdboot.asm",
-        "cpio.py",
-        "elf.py",
-        "kernel.py",
-        "loader.py",
-        "packages.py",
-    )
-    files = [HERE / name for name in (*names, "rootfs.py", "runtime.py")]
+    modules = ("cpio", "elf", "fast_kernel", "kernel", "loader", "packages", "rootfs", "runtime")
+    files = [HERE / f"{name}.py" for name in modules]
+    files += [HERE / name for name in ("runtime.toml", "cdboot.asm", "unpacker.asm")]
     files += [HERE / "guest/init.sh", HERE / "guest/initramfs.sh"]
     return [path.read_bytes() for path in files]
 
@@ -130,12 +120,20 @@ def _build(host: Host, ui: Ui, table: Mapping[str, Any], dest: Path) -> None:
         )
         initrd = cpio.newc_archive(_initramfs(host, kernel, work / "root.img"))
         (dest / "initrd.img").write_bytes(initrd)
-        shutil.copyfile(kernel.image, dest / "kernel")
+        (dest / "kernel").write_bytes(_quick_kernel(host, ui, kernel.image.read_bytes(), work))
         (dest / "cdboot.bin").write_bytes(loader.build_cd_boot(host, HERE / "cdboot.asm", work))
         mbr, core = loader.build_disk_boot(host, work)
         (dest / "disk-mbr.bin").write_bytes(mbr)
         (dest / "disk-core.bin").write_bytes(core)
         shutil.rmtree(work)
+
+
+def _quick_kernel(host: Host, ui: Ui, kernel: bytes, work: Path) -> bytes:
+    try:
+        return repack(host, kernel, work)
+    except (CannotRepack, HostError) as why:
+        ui.say(f"the rehearsal guest will start some seconds slower: {why}")
+        return kernel
 
 
 def _initramfs(host: Host, kernel: Kernel, root_image: Path) -> Iterator[cpio.Entry]:
