@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,5 +101,3 @@ class Definition:
 
 ANY_LANGUAGE = "any"
 """Variants that look the same in every Windows, such as what the firmware writes."""
-
-Definitions = Mapping[str, Definition]

@@ -21,11 +21,9 @@ _MODIFIERS = ("shift", "ctrl", "alt", "shift_r", "ctrl_r", "alt_r")
 # What people call keys → QEMU's QKeyCode, where the two differ.
 _KEY_NAMES = {
     "altgr": "alt_r",
-    "backspace": "backspace",
     "del": "delete",
     "enter": "ret",
     "escape": "esc",
-    "menu": "menu",
     "pagedown": "pgdn",
     "pageup": "pgup",
     "return": "ret",

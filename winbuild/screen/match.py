@@ -14,7 +14,6 @@ from winbuild.screen.definition import (
     Layer,
     Meaning,
     PointSpec,
-    TextSpec,
     Variant,
 )
 from winbuild.screen.lines import Found, find_phrase
@@ -22,9 +21,7 @@ from winbuild.screen.ocr import Page
 from winbuild.screen.prepare import READINGS
 
 _LAYER_ORDER: Mapping[Layer, int] = {"dialog": 0, "window": 1, "full": 2}
-
-
-_SURE = 0.97
+_SURE = 0.97  # a score at which no other variant need be looked at
 
 
 @dataclass(frozen=True)
@@ -100,17 +97,15 @@ def _variant(page: Page, variant: Variant) -> list[Found] | None:
     places: dict[str, Box] = {}
     found: list[Found] = []
     for text in variant.texts:
-        hit = _text(page, text, variant.language)
+        hit = find_text(
+            page, text.say, text.area, variant.language, minimum=text.minimum, alone=text.alone
+        )
         if hit is None:
             return None
         found.append(hit)
         places[text.name] = hit.box
     last = [spec for spec in variant.pixels if checks.needs_texts(spec)]
     return found if all(checks.holds(spec, page.frame, places) for spec in last) else None
-
-
-def _text(page: Page, text: TextSpec, language: str) -> Found | None:
-    return find_text(page, text.say, text.area, language, minimum=text.minimum, alone=text.alone)
 
 
 def find_text(

@@ -17,6 +17,8 @@ from winbuild.screen.frame import Frame
 from winbuild.screen.match import Sighting
 
 INTERVAL_S = 0.25
+# A screen that keeps changing is not read without a pause: the guest wants the processors too.
+_REST_SHARE = 0.5
 
 # An error page that flashes by on the way is none: it has to stay for so long.
 ERROR_LASTS_S = 0.5
@@ -85,8 +87,9 @@ class Wait:
                 self._check_failures(look)
             if deadline.passed:
                 self._run_out(deadline, look)
-            rest = self.interval_s - (time.monotonic() - started)
-            time.sleep(max(0.0, min(rest, deadline.remaining)))
+            spent = time.monotonic() - started
+            rest = max(self.interval_s - spent, _REST_SHARE * spent)
+            time.sleep(min(rest, deadline.remaining))
 
     def _check_vm(self) -> None:
         status = self.vm.status()
