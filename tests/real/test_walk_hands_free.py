@@ -59,11 +59,7 @@ def check_artefacts(project: Project) -> Path:
         f"{raw.name}.tar.gz",
         f"{raw.name}.tar.gz.md5",
         f"{raw.name}.tar.gz.install.sh",
-        *(
-            name
-            for name in names
-            if re.fullmatch(rf"{stem}\.\d{{5}}\.qcow2(\.md5|\.gz|\.gz\.md5)", name)
-        ),
+        *(name for name in names if re.fullmatch(qcow2, name)),
     }
     assert len(names) == 8
     for argv in (
