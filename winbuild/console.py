@@ -27,7 +27,9 @@ class Console:
 def open_console(vm: Vm, ui: Ui, *, layout: str, key_gap_s: float, language: str) -> Console:
     """`layout` is the keyboard layout that the guest has; `language` its display language (a
     tag such as ja-JP). English is read too: parts of every Windows are in English."""
-    languages = [tag for tag in LANGUAGES if tag in (language[:2], "en")]
+    # Its own language is tried first.
+    own = [tag for tag in LANGUAGES if tag == language[:2] != "en"]
+    languages = [*own, "en"]
     return Console(
         Screen(vm, Catalogue.load(languages=languages), ui=ui),
         Keyboard(vm, layout, gap_s=key_gap_s),

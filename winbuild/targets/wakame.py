@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 from winbuild.atomic import write_atomic
 from winbuild.disk.image import size_text
-from winbuild.errors import UsageError
+from winbuild.windows.versions import version
 
-_TABLE = Path(__file__).with_name("wakame_labels.toml")
 ARCH = "x86_64"
 ROOT_LABEL = "root"
 """The NTFS label of partition 1, by which Wakame-vdc finds the root device."""
 _CHECKSUM = re.compile(r"[0-9a-f]{32}")
-
-
-@cache
-def _names() -> dict[str, str]:
-    return {label: row["name"] for label, row in tomllib.loads(_TABLE.read_text()).items()}
-
-
-def product_name(label: str) -> str:
-    """`2008` → `windows2008r2`. Raises UsageError for a label that is not in the table."""
-    try:
-        return _names()[label]
-    except KeyError:
-        raise UsageError(
-            f"no Windows is known by the label {label!r}",
-            hint=f"known labels: {', '.join(_names())}",
-        ) from None
 
 
 def build_number(when: datetime) -> str:
@@ -84,7 +65,7 @@ class WakameArtefacts:
 
 def artefacts(label: str, build_time: datetime, *, image_name: str) -> WakameArtefacts:
     """The names for a build of `label`, whose disk image is called `image_name`."""
-    stem = f"{product_name(label)}.{ARCH}"
+    stem = f"{version(label).product_id}.{ARCH}"
     raw = f"{stem}.kvm.md.raw"
     qcow2 = f"{stem}.{build_number(build_time)}.qcow2"
     return WakameArtefacts(

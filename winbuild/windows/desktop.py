@@ -34,7 +34,14 @@ SHUTTING_DOWN = "shutdown.in-progress"
 OBEYING = (SYSPREP, SHUTTING_DOWN)
 
 CRASHES = ("crash.blue-screen",)
-SETUP_FAILURES = ("setup.error", "firmware.no-boot", *CRASHES)
+SETUP_FAILURES = (
+    "setup.error",
+    "setup.language",
+    "setup.question",
+    "boot.failed",
+    "firmware.no-boot",
+    *CRASHES,
+)
 LOGIN_FAILURES = (WRONG_PASSWORD, *CRASHES)
 SYSPREP_FAILURES = ("sysprep.error", *CRASHES)
 

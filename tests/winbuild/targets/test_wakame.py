@@ -12,7 +12,6 @@ from winbuild.targets.wakame import (
     build_number,
     install_script,
     parse_timestamp,
-    product_name,
 )
 
 BEGUN = datetime(2015, 3, 12, 9, 30)
@@ -47,13 +46,8 @@ def test_the_names_for_2012() -> None:
 @pytest.mark.parametrize("label", ["2003", "", "windows2008r2"])
 def test_an_unknown_label_names_the_known_ones(label: str) -> None:
     with pytest.raises(UsageError, match="label") as caught:
-        product_name(label)
+        artefacts(label, BEGUN, image_name="win.raw")
     assert "2008, 2012" in (caught.value.hint or "")
-
-
-def test_every_label_has_a_name_of_its_own() -> None:
-    labels = ["7", "8.1", "10", "11", "2008", "2012", "2016", "2019", "2022", "2025"]
-    assert len({product_name(label) for label in labels}) == len(labels)
 
 
 def test_the_build_number_is_that_of_the_builds_beginning() -> None:
