@@ -50,6 +50,28 @@ tell:   mov     eax, ebx
         times   256-($-$$) db 0
 """
 
+# What stands in a kernel's setup sector at offset 0x268, which QEMU loads at 0x10000 and enters
+# in real mode: goes on in protected mode at 1 MiB, as the 32-bit boot protocol describes.
+SETUP = """
+        bits    16
+        org     0x268
+        cli
+        mov     ax, 0x1000
+        mov     ds, ax
+        o32 lgdt [table]
+        mov     eax, cr0
+        or      al, 1
+        mov     cr0, eax
+        mov     ax, 0x18
+        mov     ds, ax
+        mov     es, ax
+        mov     ss, ax
+        jmp     dword 0x10:0x100000
+table:  dw      31
+        dd      0x10000 + gdt
+gdt:    dq      0, 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+"""
+
 
 def patterns(seed: int) -> bytes:
     """Literal and repeated pieces of every period and length that LZ4 tells apart."""
@@ -73,12 +95,13 @@ def checksum(content: bytes) -> int:
 
 def elf_kernel(content: bytes) -> bytes:
     """An ELF file of one segment, at `ADDRESS`, with `ZEROS` bytes more in memory."""
-    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, ADDRESS, 64, 0, 0, 64, 56, 1, 0, 0, 0)  # fmt: skip
+    kind = struct.pack("<16sHHI", b"\x7fELF\x02\x01\x01", 2, 62, 1)
+    head = kind + struct.pack("<QQQIHHHHHH", ADDRESS, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     segment = struct.pack("<IIQQQQQQ", 1, 7, 120, 0, ADDRESS, len(content), len(content) + ZEROS, 8)
     return head + segment + content
 
 
-def bz_image(payload: bytes) -> bytes:
+def bz_image(payload: bytes, setup: bytes = b"") -> bytes:
     """As much of a kernel's setup header as a boot loader reads, with `payload` behind it."""
     header = bytearray(1024)
     header[0x1F1] = 1
@@ -91,7 +114,15 @@ def bz_image(payload: bytes) -> bytes:
     struct.pack_into("<I", header, 0x22C, 0x7FFFFFFF)
     struct.pack_into("<I", header, 0x238, 255)
     struct.pack_into("<II", header, 0x248, 0, len(payload))
+    header[0x268 : 0x268 + len(setup)] = setup
     return bytes(header) + payload
+
+
+def assembled(source: str, folder: Path, **values: int) -> bytes:
+    (folder / "code.asm").write_text(source)
+    argv = ["nasm", "-f", "bin", *(f"-D{name}={value}" for name, value in values.items())]
+    subprocess.run([*argv, "-o", folder / "code.bin", folder / "code.asm"], check=True)
+    return (folder / "code.bin").read_bytes()
 
 
 def gzipped(content: bytes) -> bytes:
@@ -102,18 +133,22 @@ def gzipped(content: bytes) -> bytes:
 
 def test_everything_is_unpacked_as_it_was(tmp_path: Path) -> None:
     data = patterns(1)
-    source, program = tmp_path / "code.asm", tmp_path / "code.bin"
-    source.write_text(CODE)
-    values = {"DATA": ADDRESS + 256, "DATA_BYTES": len(data), "ZERO_BYTES": ZEROS}
-    values["SUM"] = checksum(data)
-    defines = [f"-D{name}={value}" for name, value in values.items()]
-    subprocess.run(["nasm", "-f", "bin", *defines, "-o", program, source], check=True)
-    kernel = repack(Host(), bz_image(gzipped(elf_kernel(program.read_bytes() + data))), tmp_path)
+    program = assembled(
+        CODE,
+        tmp_path,
+        DATA=ADDRESS + 256,
+        DATA_BYTES=len(data),
+        ZERO_BYTES=ZEROS,
+        SUM=checksum(data),
+    )
+    packed = gzipped(elf_kernel(program + data))
+    kernel = repack(Host(), bz_image(packed, assembled(SETUP, tmp_path)), tmp_path)
     (tmp_path / "kernel").write_bytes(kernel)
 
     argv = ["qemu-system-x86_64", "-accel", "tcg", "-m", "256", "-display", "none", "-no-reboot"]
-    argv += ["-device", "isa-debug-exit", "-kernel", str(tmp_path / "kernel"), "-nic", "none"]
-    done = subprocess.run(argv, timeout=120, check=False)
+    argv += ["-device", "isa-debug-exit,iobase=0xf4", "-nic", "none"]
+    argv += ["-kernel", str(tmp_path / "kernel")]
+    done = subprocess.run(argv, timeout=60, check=False)
     assert done.returncode == 0x10 * 2 + 1, "QEMU ends with twice the value written, plus one"
 
 
