@@ -17,6 +17,7 @@ from build_project import Project
 from winbuild.disk.ntfs import open_ntfs
 from winbuild.disk.partitions import partition_by_number
 from winbuild.rehearsal.build import RehearsalMedia
+from winbuild.screen.frame import Frame
 
 pytestmark = [pytest.mark.real, pytest.mark.walk]
 
@@ -164,12 +165,23 @@ def test_japanese_2008(
 
 
 @pytest.mark.xdist_group("walk-by-hand")
-def test_qemu_killed_during_the_install(
+def test_a_wait_that_runs_out_and_then_qemu_killed_during_the_install(
     make_media: Callable[..., RehearsalMedia], make_project: Callable[..., Project]
 ) -> None:
     project = make_project(make_media())
     project.must("0-init", "2012")
     project.must("-auto", "--stop-at", "4-M-wait-for-ctrl-alt-delete-screen", "--quiet")
+    too_short = project.run("-auto", "--one-step", "--set", "INSTALLTIMEOUT=8")
+    assert too_short.returncode == 1
+    assert "waited 8 s for the lock screen" in too_short.stderr
+    (evidence,) = (project.dir / "failures").iterdir()
+    assert str(evidence) in too_short.stderr
+    assert {"error.txt", "screen.png", "screen.txt", "serial.txt", "vm-status.json"} <= files_of(
+        evidence
+    )
+    assert Frame.from_file(evidence / "screen.png").width >= 640
+    assert "running" in (evidence / "vm-status.json").read_text()
+
     pid = int((project.dir / "kvm.pid").read_text())
     os.kill(pid, signal.SIGKILL)
     shown = project.must()
@@ -180,7 +192,7 @@ def test_qemu_killed_during_the_install(
         assert failed.returncode == 1
         assert "the VM is gone: killed by signal 9" in failed.stderr
         assert "3-boot-with-install-iso-and-floppy --force" in failed.stderr
-    folder = next(iter((project.dir / "failures").iterdir()))
+    folder = max((project.dir / "failures").iterdir())
     assert {"error.txt", "vm-status.json", "serial.txt"} <= files_of(folder)
     project.must("3-boot-with-install-iso-and-floppy", "--force")
     assert project.nextstep == "4-M-wait-for-ctrl-alt-delete-screen"

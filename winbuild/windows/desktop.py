@@ -164,6 +164,8 @@ def open_powershell(ctx: StepContext) -> None:
     """Click the taskbar's PowerShell icon until its window is in front."""
     screen = ctx.console.screen
     deadline = Deadline(ctx.settings.screen_timeout_s)
+    # An arrow over the icon would hide it.
+    ctx.console.pointer.park()
     while not deadline.passed:
         spot = screen.point(DESKTOP, "powershell")
         if spot is None:
