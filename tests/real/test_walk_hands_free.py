@@ -23,6 +23,13 @@ pytestmark = [pytest.mark.real, pytest.mark.walk]
 
 STEPS = (Path(__file__).parents[1] / "golden/wakame-steps.txt").read_text().split()
 SEED = 20150312
+# Kills come at a random moment of the first seconds of steps that take that long.
+LONGEST_S = {
+    "24-wait-for-shutdown": 2.0,
+    "26-make-simple-tar-of-image": 2.0,
+    "27-package-to-wakame-tgz-image": 1.0,
+    "28-package-to-wakame-qcow2-image": 1.0,
+}
 
 
 def kill_in_step(project: Project, step: str, after_s: float) -> bool:
@@ -113,13 +120,14 @@ def test_killed_in_every_automated_step_then_packaged_then_booted_again(
         if "-M-" in name:
             project.must("-auto", "--one-step", "--quiet")
             continue
-        was_killed = kill_in_step(project, name, chance.uniform(0, 0.25))
+        was_killed = kill_in_step(project, name, chance.uniform(0, LONGEST_S.get(name, 0.02)))
         if was_killed and project.nextstep == name:
             killed.append(name)
             assert f'"interrupted": "{name}"' in project.must("--json")
         if project.nextstep == name:
             project.must("-do-next", "--quiet")
-    assert len(killed) >= 5, killed
+    # Some steps take a few hundredths of a second: one may get away.
+    assert len(killed) >= 8, killed
     assert project.nextstep == "1001-gen0-first-boot"
     assert not list(project.dir.rglob(".*.partial"))
     raw = check_artefacts(project)
