@@ -19,7 +19,6 @@ from winbuild.media.metadata_disk import (
 from winbuild.password import decrypt_password
 from winbuild.step import StepContext
 
-BACKUP_SCRIPT = r"C:\Windows\Setup\Scripts\sysprep-for-backup.cmd"
 HOST_NAME = "DEMO1-VM"
 INSTANCE_ID = "i-demo1"
 METADATA_DISK = "metadata.img"

@@ -154,10 +154,12 @@ def _import_folder(name: str, folder: Path) -> ModuleType:
 
 
 def _steps_of(module: ModuleType) -> Iterable[type[Step]]:
-    for _, cls in inspect.getmembers(module, inspect.isclass):
-        own = cls.__module__ == module.__name__
-        if own and issubclass(cls, Step) and isinstance(getattr(cls, "name", None), str):
-            yield cls
+    for found in vars(module).values():
+        # Not isinstance: it would look into the object, and so load modules that are lazy.
+        if not issubclass(type(found), type) or found.__module__ != module.__name__:
+            continue
+        if issubclass(found, Step) and isinstance(getattr(found, "name", None), str):
+            yield found
 
 
 # -- checking ----------------------------------------------------------------------------

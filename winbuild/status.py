@@ -9,11 +9,10 @@ from typing import Any
 
 from winbuild.builddir import FINISHED, BuildDir, Event
 from winbuild.errors import WinbuildError
-from winbuild.host import Host
 from winbuild.machine import Walk
 from winbuild.plan import Plan
 from winbuild.step import Step, expand_generation
-from winbuild.vm.vm import Vm, VmStatus
+from winbuild.vm.status import VmStatus, vm_status
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def build_status(builddir: BuildDir, plan: Plan, walk: Walk) -> BuildStatus:
         interrupted=doing if doing and not holder else None,
         working=holder,
         failure=last.message if last and last.what == "fail" else None,
-        vm=Vm(builddir.path, Host()).status(),
+        vm=vm_status(builddir.path),
         steps=tuple(_steps(plan, walk, history)),
         artefacts=tuple(str(path) for path in builddir.artefacts()),
     )
@@ -176,7 +175,7 @@ def _list_row(path: Path) -> ListRow:
         plan=plan,
         nextstep=name,
         kind=kind if error is None else "?",
-        vm=Vm(builddir.path, Host()).status().state,
+        vm=vm_status(builddir.path).state,
         interrupted=doing if doing and not holder else None,
         working=holder is not None,
         age_s=max(0.0, time.time() - builddir.file("nextstep").stat().st_mtime),

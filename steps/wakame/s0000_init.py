@@ -6,7 +6,7 @@ import datetime as dt
 
 from winbuild.errors import UsageError
 from winbuild.step import Step, StepContext
-from winbuild.vm.ports import suggest_digit
+from winbuild.vm import ports
 from winbuild.windows.versions import version
 
 README = """\
@@ -44,5 +44,5 @@ class Init(Step):
         builddir.write_fact("WINIMG", f"win-{windows.label}.raw")
         builddir.write_fact("timestamp", dt.datetime.now().strftime("%y%m%d-%H%M%S"))
         siblings = [path for path in builddir.path.parent.glob("*/active")]
-        builddir.write_fact("active", str(suggest_digit(windows.port_digit, siblings)))
+        builddir.write_fact("active", str(ports.suggest_digit(windows.port_digit, siblings)))
         builddir.file("README").write_text(README.format(command=builddir.command))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from winbuild import preflight
 from winbuild.settings import schema
 from winbuild.step import Step, StepContext
-from winbuild.vm.launch import pinned_machine
+from winbuild.vm import launch
 
 
 class SetupInstall(Step):
@@ -27,7 +27,7 @@ class SetupInstall(Step):
         ctx.builddir.write_params(
             {
                 "label": ctx.version.label,
-                "machine": pinned_machine(ctx.host, ctx.settings.qemu),
+                "machine": launch.pinned_machine(ctx.host, ctx.settings.qemu),
                 "settings": {key: texts[key] for key, row in frozen.items() if not row.secret},
                 "inputs": {
                     name: {

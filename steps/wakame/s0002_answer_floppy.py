@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winbuild import install_media
 from winbuild.atomic import write_atomic
-from winbuild.media.floppy import make_floppy
+from winbuild.media import floppy
 from winbuild.media.sysprep_script import SCRIPT_NAME
 from winbuild.step import Step, StepContext
 
@@ -18,6 +18,6 @@ class CreateAnswerFloppy(Step):
 
     def run(self, ctx: StepContext) -> None:
         files = install_media.floppy_files(ctx)
-        make_floppy(ctx.host, ctx.builddir.file("answerfile-floppy.img"), files)
+        floppy.make_floppy(ctx.host, ctx.builddir.file("answerfile-floppy.img"), files)
         # It holds the product key, as the floppy does.
         write_atomic(ctx.builddir.file("run-sysprep.cmd-copy"), files[SCRIPT_NAME], mode=0o600)

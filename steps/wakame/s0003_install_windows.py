@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winbuild import boots, guest_logs
 from winbuild.deadline import Deadline
-from winbuild.disk.image import create_blank_image
+from winbuild.disk import image
 from winbuild.errors import CheckFailed
 from winbuild.step import ManualStep, Step, StepContext
 from winbuild.windows import desktop
@@ -20,7 +20,7 @@ class BootInstallIso(Step):
         if boots.started_by_killed_try(ctx):
             return
         boots.stop_leftover(ctx)
-        create_blank_image(ctx.builddir.image, ctx.settings.image_size_bytes)
+        image.create_blank_image(ctx.builddir.image, ctx.settings.image_size_bytes)
         boots.boot_install(ctx)
 
     def verify(self, ctx: StepContext) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from winbuild import boots, first_boot, guest_logs
 from winbuild.errors import CheckFailed
+from winbuild.guest.scripts import BACKUP_COMMAND
 from winbuild.step import Step, StepContext
 from winbuild.windows import desktop
 
@@ -109,7 +110,7 @@ class RecordLogsAtSecondPrompt(Step):
     produces = ("at-ctr-alt-delete-prompt2-genN.tar.gz",)
     next_instructions = (
         "Log in with the password in the file pw, run "
-        rf"{first_boot.BACKUP_SCRIPT} and wait for the shutdown."
+        rf"{BACKUP_COMMAND} and wait for the shutdown."
     )
 
     def prepare(self, ctx: StepContext) -> None:
@@ -129,9 +130,7 @@ class ConfirmBackupSysprep(Step):
     next_instructions = "The cycle is complete; it may be walked again with the same image."
 
     def prepare(self, ctx: StepContext) -> None:
-        desktop.log_in_and_switch_off(
-            ctx, first_boot.password(ctx.builddir), first_boot.BACKUP_SCRIPT
-        )
+        desktop.log_in_and_switch_off(ctx, first_boot.password(ctx.builddir), BACKUP_COMMAND)
         boots.wait_for_poweroff(ctx, fail=desktop.SYSPREP_FAILURES)
 
     def run(self, ctx: StepContext) -> None:

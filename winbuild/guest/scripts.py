@@ -11,6 +11,9 @@ SCRIPTS_FOLDER = "Windows/Setup/Scripts"
 
 SETUP_COMPLETE = "SetupComplete.cmd"
 
+BACKUP_COMMAND = r"C:\Windows\Setup\Scripts\sysprep-for-backup.cmd"
+"""What is typed in the guest to generalize it again."""
+
 _ONLY_FOR_SETUP = "FinalStepsForInstall.cmd"
 _INSTALLED = (
     "sysprep-for-backup.cmd",
