@@ -10,7 +10,7 @@ import time
 
 from winbuild import boots
 from winbuild.deadline import Deadline
-from winbuild.errors import CheckFailed, GuestTimeout, VmError
+from winbuild.errors import CheckFailed, GuestTimeout, VmError, WinbuildError
 from winbuild.step import StepContext
 
 LOCK_SCREEN = "logon.ctrl-alt-delete"
@@ -76,6 +76,15 @@ CONFIRM_WAIT_S = 10.0
 def check_reached(ctx: StepContext, name: str) -> None:
     """Raise CheckFailed, saying what is seen, unless the screen `name` or a later one shows."""
     _check_shows(ctx, WALK[WALK.index(name) :])
+
+
+def is_reached(ctx: StepContext, name: str) -> bool:
+    """Whether the screen `name` or a later one shows."""
+    try:
+        check_reached(ctx, name)
+    except WinbuildError:
+        return False
+    return True
 
 
 def check_left(ctx: StepContext, name: str) -> None:
@@ -178,7 +187,7 @@ def open_powershell(ctx: StepContext) -> None:
             ctx.console.pointer.click(x, y, (frame.width, frame.height))
         try:
             screen.wait_for(
-                POWERSHELL, deadline=Deadline(min(20, deadline.remaining)), fail=CRASHES, stable=2
+                POWERSHELL, deadline=Deadline(min(8, deadline.remaining)), fail=CRASHES, stable=2
             )
             return
         except GuestTimeout:
