@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -14,6 +15,17 @@ from winbuild.errors import OperatorActionNeeded, WinbuildError
 
 BUG = 3
 INTERRUPTED = 130
+
+# Errors of the operating system that no program can prevent.
+_HOST_TROUBLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENAMETOOLONG,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,6 +47,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as exc:
+        if isinstance(exc, OSError) and exc.errno in _HOST_TROUBLE:
+            print_error(_host_trouble(exc))
+            return WinbuildError.exit_code
         log = _write_bug_log(exc)
         print(f"error: a bug in winbuild: {type(exc).__name__}: {exc}", file=sys.stderr)
         print(f"log: {log}" if log else traceback.format_exc(), file=sys.stderr)
@@ -50,6 +65,13 @@ def print_error(error: WinbuildError) -> None:
         print(f"hint: {error.hint}", file=sys.stderr)
     if error.log:
         print(f"log: {error.log}", file=sys.stderr)
+
+
+def _host_trouble(exc: OSError) -> WinbuildError:
+    place = f"{exc.filename}: " if exc.filename is not None else ""
+    return WinbuildError(
+        f"{place}{exc.strerror}", hint="when that is mended, the same command goes on from here"
+    )
 
 
 def _write_bug_log(exc: Exception) -> Path | None:

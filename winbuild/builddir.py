@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,10 +21,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from winbuild.atomic import fsync_dir, write_atomic
+from winbuild.atomic import fsync_dir, partial_path, write_atomic
 from winbuild.errors import BuildDirError, BuildDirLocked, StateFileError
 
 FINISHED = "finished"
+_LOCK_PATIENCE_S = 0.5
 _STEP_NAME = re.compile(r"[0-9]{1,4}[a-z]?(-[A-Za-z0-9]+)+|finished")
 
 
@@ -85,14 +87,15 @@ class BuildDir:
             strangers = sorted(p.name for p in path.iterdir())
         except OSError as exc:
             raise BuildDirError(f"{path} cannot be made: {exc.strerror}") from exc
-        if found.is_build_directory:
-            if found.next_step_text() == first_step:
-                return found
+        if found.is_build_directory and found.next_step_text() != first_step:
             raise BuildDirError(
                 f"{path} is a build directory already, at step {found.next_step_text()}",
                 hint=f"to go on with it: {found.command}",
             )
-        if strangers and strangers != ["PLAN"]:
+        # What a 0-init that was killed has left is no stranger.
+        own = {"PLAN", *(partial_path(Path(name)).name for name in ("PLAN", "nextstep"))}
+        strangers = [name for name in strangers if name not in own]
+        if strangers and not found.is_build_directory:
             raise BuildDirError(
                 f"{path} exists and is not empty (it holds {strangers[0]!r})",
                 hint="choose a new name for the build directory",
@@ -224,7 +227,9 @@ class BuildDir:
             # A killed winbuild or a full disk may have left half a line: begin a new one.
             size = os.fstat(fd).st_size
             torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-            os.write(fd, (("\n" if torn else "") + line + "\n").encode())
+            # A path may hold bytes that are no text (surrogates).
+            content = ("\n" if torn else "") + line + "\n"
+            os.write(fd, content.encode(errors="replace"))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -232,12 +237,13 @@ class BuildDir:
     def history(self) -> list[Event]:
         """All events in order. Half-written lines are left out."""
         try:
-            lines = self.file("history.jsonl").read_text(errors="replace").splitlines()
+            # Not splitlines(), which splits at more than what record() ends a line with.
+            lines = self.file("history.jsonl").read_text(errors="replace").split("\n")
         except FileNotFoundError:
             return []
         events = []
         for line in lines:
-            with suppress(ValueError, TypeError):
+            with suppress(ValueError, TypeError, AttributeError):
                 fields = json.loads(line)
                 fields["produced"] = tuple(fields.get("produced", ()))
                 events.append(Event(**fields))
@@ -246,9 +252,14 @@ class BuildDir:
     # -- a step under way ----------------------------------------------------------------
 
     def begin(self, step: str) -> None:
-        for stale in self.path.glob("doing-*"):
-            stale.unlink(missing_ok=True)
-        write_atomic(self.file(f"doing-{step}"), f"{now_text()}\n")
+        """Mark the step as under way. The mark of a try that was killed stays as it is: it
+        tells when the first of them began."""
+        own = self.file(f"doing-{step}")
+        for marker in self.path.glob("doing-*"):
+            if marker != own:
+                marker.unlink(missing_ok=True)
+        if not own.exists():
+            write_atomic(own, f"{now_text()}\n")
 
     def end_doing(self) -> None:
         for marker in self.path.glob("doing-*"):
@@ -261,12 +272,33 @@ class BuildDir:
             return marker.name.removeprefix("doing-")
         return None
 
+    def interrupted(self) -> str | None:
+        """The step that a killed winbuild was in. The caller holds the lock, or has seen that
+        nobody does."""
+        step = self.doing()
+        if step is None or (step != self.next_step_text() and self._has_ended(step)):
+            return None  # killed after the position was saved: nothing is left to do
+        return step
+
+    def _has_ended(self, step: str) -> bool:
+        last = next((event for event in reversed(self.history()) if event.step == step), None)
+        return last is not None and last.what in ("end", "confirm")
+
+    def last_try_failed(self, step: str) -> bool:
+        """Whether the last try of `step` was killed, or ended with an error."""
+        last = next((event for event in reversed(self.history()) if event.step == step), None)
+        return last is not None and last.what in ("begin", "fail")
+
     def interrupted_since(self, step: str) -> float | None:
-        """When the last try of `step` began (seconds since the epoch), if it was killed."""
-        tries = [event for event in self.history() if event.step == step]
-        if not tries or tries[-1].what != "begin":
+        """When (seconds since the epoch) the first of the tries of `step` began that were
+        killed; None if the last one came to an end, good or bad."""
+        if self.interrupted() != step:
             return None
-        return dt.datetime.fromisoformat(tries[-1].time).timestamp()
+        marker = self.file(f"doing-{step}")
+        try:
+            return dt.datetime.fromisoformat(marker.read_text().strip()).timestamp()
+        except ValueError:
+            return marker.stat().st_mtime
 
     # -- one winbuild at a time ----------------------------------------------------------
 
@@ -278,15 +310,13 @@ class BuildDir:
         """
         fd = os.open(self.file("lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _flock_patiently(fd):
                 holder = os.pread(fd, 500, 0).decode(errors="replace").strip()
                 raise BuildDirLocked(
                     f"another winbuild is at work in {self.path}: {holder or 'unknown'}",
                     hint="wait for it to end, or stop it; looking is always possible: "
                     f"{self.command}",
-                ) from None
+                )
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"process {os.getpid()}, {command}, since {now_text()}\n".encode(), 0)
             yield
@@ -328,3 +358,16 @@ class BuildDir:
         """What packaging has finished, oldest first."""
         found = [*self.path.glob("windows-*.tar.gz"), *self.file("final-seed-image").glob("[!.]*")]
         return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
+
+
+def _flock_patiently(fd: int) -> bool:
+    """Whether the lock was got. `holder()` takes it for an instant, which is no refusal."""
+    give_up = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(0.02)

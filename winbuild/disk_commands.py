@@ -90,7 +90,7 @@ def mount(session: Session, *, writable: bool) -> Path:
     """Mount the Windows partition on mntdir/ in the build directory."""
     image = _image(session)
     if writable:
-        boots.require_off(session.context(0))
+        boots.require_off(session.context())
     place = session.builddir.file(WINDOWS_MOUNT)
     mounts.mount_ntfs(
         session.host,
@@ -128,7 +128,7 @@ def update_scripts(session: Session) -> list[str]:
     the first-boot version. Returns the paths that were written."""
     image = _image(session)
     with session.builddir.lock("-updatescripts"):
-        boots.require_off(session.context(0))
+        boots.require_off(session.context())
         return _write_scripts(session, image, windows_partition(image))
 
 

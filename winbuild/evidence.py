@@ -36,7 +36,7 @@ def keep(ctx: StepContext, error: BaseException) -> Path | None:
                 missing.append(f"{name}: {type(exc).__name__}: {exc}")
         if missing:
             write_atomic(folder / "not-available.txt", "\n".join(missing) + "\n")
-    except OSError:
+    except Exception:
         return None
     if isinstance(error, WinbuildError) and error.log is None:
         error.log = folder

@@ -8,14 +8,22 @@ was; `after_state_change` saves. A winbuild that is killed in between repeats on
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from transitions import EventData, Machine
 
 from winbuild.builddir import FINISHED, BuildDir, Event, now_text
-from winbuild.errors import OperatorActionNeeded, StateFileError, UsageError, WinbuildError
+from winbuild.errors import (
+    BuildDirError,
+    OperatorActionNeeded,
+    StateFileError,
+    UsageError,
+    WinbuildError,
+)
 from winbuild.plan import Plan
 from winbuild.step import ManualStep, Step, StepContext, expand_generation
 
@@ -33,7 +41,7 @@ class Walk:
         self,
         plan: Plan,
         builddir: BuildDir,
-        make_context: Callable[[int], StepContext],
+        make_context: Callable[[int, str], StepContext],
         on_failure: OnFailure | None = None,
     ) -> None:
         self.plan = plan
@@ -96,8 +104,7 @@ class Walk:
         return _GENERATION.sub("genN", name)
 
     def context(self, step: Step) -> StepContext:
-        name = expand_generation(step.name, self.generation)
-        return replace(self._make_context(self.generation), step=name)
+        return self._make_context(self.generation, expand_generation(step.name, self.generation))
 
     # -- going on ------------------------------------------------------------------------
 
@@ -106,6 +113,7 @@ class Walk:
 
         Raises OperatorActionNeeded with the instructions if it is for a person.
         """
+        self._require_no_detour()
         step = self._require_step()
         if isinstance(step, ManualStep):
             raise OperatorActionNeeded(
@@ -121,6 +129,7 @@ class Walk:
 
         Raises CheckFailed if the machine sees that it is not done, unless `force`.
         """
+        self._require_no_detour()
         step = self._require_step()
         if not isinstance(step, ManualStep):
             raise UsageError(
@@ -147,11 +156,17 @@ class Walk:
                 f"{name} is out of order: the next step is {self.next_name}",
                 hint=f"to run it all the same: {self.builddir.command} {name} --force",
             )
+        cycle = _GENERATION.search(name)
+        if cycle and int(cycle[1]) != self.generation:
+            raise UsageError(
+                f"{name} belongs to another cycle: this build is in gen{self.generation}",
+                hint=f"{self.builddir.command} {expand_generation(step.name, self.generation)}",
+            )
         before = self.state
         self._machine.set_state(step.name)
         try:
             if step.manual:
-                self.done(force=force)
+                self._trigger("confirm", force=force)
             else:
                 self._trigger("perform", arguments=arguments)
         except BaseException:
@@ -169,6 +184,7 @@ class Walk:
     ) -> None:
         """Go on, performing manual steps too, until `stop_before(step, name)` holds, one
         cycle of a looping walk has ended, or the walk is finished."""
+        self._require_no_detour()
         generation = self.generation
         while (step := self.next_step) is not None:
             if stop_before(step, self.next_name) or self.generation != generation:
@@ -182,6 +198,18 @@ class Walk:
                 after_step(step, ctx, time.monotonic() - started)
             if one_step:
                 return
+
+    def _require_no_detour(self) -> None:
+        """Raise if a winbuild was killed in a step that is not the next one (run with --force):
+        it may have left the build in any state, and the walk must not go on over that."""
+        left = self.builddir.interrupted()
+        if left is None or left == self.next_name:
+            return
+        raise BuildDirError(
+            f"{left} was interrupted, and it is not the next step ({self.next_name})",
+            hint=f"do it again, to go on behind it: {self.builddir.command} {left} --force; "
+            f"to forget about it: rm {shlex.quote(str(self.builddir.file(f'doing-{left}')))}",
+        )
 
     def _require_step(self) -> Step:
         step = self.next_step
@@ -203,6 +231,9 @@ class Walk:
             ctx = replace(ctx, arguments=arguments)
         force, automate = event.kwargs.get("force", False), event.kwargs.get("automate", False)
         ctx = replace(ctx, interrupted_since=self.builddir.interrupted_since(ctx.step))
+        retried = self.builddir.last_try_failed(ctx.step)
+        if ctx.interrupted_since is None:
+            self.builddir.end_doing()
         started = time.monotonic()
         self.builddir.begin(ctx.step)
         self.builddir.record(Event("begin", ctx.step, now_text()))
@@ -210,7 +241,7 @@ class Walk:
             if automate:
                 step.prepare(ctx)
             if isinstance(step, ManualStep):
-                if automate:
+                if automate and not (retried and step.is_done(ctx)):
                     step.automate(ctx)
             else:
                 step.run(ctx)
@@ -231,13 +262,17 @@ class Walk:
         )
 
     def _failed(self, ctx: StepContext, exc: BaseException, seconds: float) -> None:
-        if self._on_failure and not isinstance(exc, KeyboardInterrupt | OperatorActionNeeded):
+        if isinstance(exc, KeyboardInterrupt):
+            return  # as if winbuild had been killed: the next try looks at what is there
+        if self._on_failure and not isinstance(exc, OperatorActionNeeded):
             self._on_failure(ctx, exc)
         message = exc.message if isinstance(exc, WinbuildError) else f"{type(exc).__name__}: {exc}"
-        self.builddir.record(
-            Event("fail", ctx.step, now_text(), seconds=round(seconds, 3), message=message)
-        )
-        self.builddir.end_doing()
+        # On a full disk nothing can be written; the failure itself must still be told.
+        with suppress(OSError):
+            self.builddir.record(
+                Event("fail", ctx.step, now_text(), seconds=round(seconds, 3), message=message)
+            )
+            self.builddir.end_doing()
 
     def _begin_generation(self, event: EventData) -> None:
         self.generation += 1

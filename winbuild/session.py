@@ -85,16 +85,17 @@ class Session:
     def walk(self) -> Walk:
         return Walk(self.plan, self.builddir, self.context, on_failure=evidence.keep)
 
-    def context(self, generation: int) -> StepContext:
+    def context(self, generation: int = 0, step: str = "") -> StepContext:
         # Only 1-setup-install reads settings that are not fixed yet; it may be run again to
         # fix others, so it must not see those that it fixed before.
-        fixing = self.builddir.next_step_text().startswith(("0-", "1-"))
+        fixing = step.startswith(("0-", "1-"))
         return StepContext(
             builddir=self.builddir,
             loaded=self.unfrozen if fixing else self.loaded,
             host=self.host,
             ui=self.ui,
             generation=generation,
+            step=step,
             open_vm=lambda: self.vm,
             open_console=lambda: self.console,
         )

@@ -9,6 +9,7 @@ import datetime as dt
 import ipaddress
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,12 @@ def _ipv4(text: str) -> str:
 def _rtc(text: str) -> str:
     if text == "localtime":
         return text
-    try:
-        dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("a date such as 2014-04-01, or localtime, is needed") from None
-    return text
+    # The two forms that QEMU takes.
+    for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"):
+        with suppress(ValueError):
+            dt.datetime.strptime(text, form)
+            return text
+    raise ValueError("a date such as 2014-04-01, or localtime, is needed")
 
 
 def _product_key(text: str) -> str:

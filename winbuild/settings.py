@@ -321,12 +321,15 @@ def load_settings(
         sources = (
             (frozen if option.frozen else None, f"{frozen_from}, {key}"),
             (command_line, f"command line, {key}"),
-            (environ, f"environment variable {key}"),
+            (environ if _is_ours(key, environ) else None, f"environment variable {key}"),
             (from_ini, f"{ini or INI_NAME}, [{option.section}] {key}"),
             ({key: option.default}, f"default of {key}"),
         )
         text, origin = next((src[key], org) for src, org in sources if src and key in src)
         texts[key], origins[key] = text.strip(), origin
+        if origin == f"{frozen_from}, {key}" and text != (command_line or {}).get(key, text):
+            again = f"1-setup-install --force --set {key}=…"
+            faults.append(f"command line, {key}: is fixed for this build; to fix it anew: {again}")
         try:
             parsed[key] = option.kind.parse(text.strip())
         except ValueError as exc:
@@ -335,6 +338,11 @@ def load_settings(
     if faults:
         raise ConfigError(faults, hint="`winbuild settings` explains every setting")
     return Loaded(_build(parsed), texts, origins)
+
+
+def _is_ours(key: str, environ: Mapping[str, str]) -> bool:
+    """GNU gettext has a LANGUAGE too, which desktops set ("en_US:en"): it never has a hyphen."""
+    return key != "LANGUAGE" or "-" in environ.get(key, "")
 
 
 def _build(parsed: Mapping[str, Any]) -> Settings:

@@ -54,7 +54,7 @@ class BuildStatus:
 def build_status(builddir: BuildDir, plan: Plan, walk: Walk) -> BuildStatus:
     """Where the build in `builddir` stands. Raises StateFileError on garbage in its files."""
     history = builddir.history()
-    doing, holder = builddir.doing(), builddir.holder()
+    holder = builddir.holder()
     next_step = walk.next_step
     last = _last_of(history, walk.next_name)
     return BuildStatus(
@@ -64,7 +64,7 @@ def build_status(builddir: BuildDir, plan: Plan, walk: Walk) -> BuildStatus:
         nextstep=walk.next_name,
         kind=kind_of(next_step),
         instructions=what_now(builddir, next_step),
-        interrupted=doing if doing and not holder else None,
+        interrupted=None if holder else builddir.interrupted(),
         working=holder,
         failure=last.message if last and last.what == "fail" else None,
         vm=vm_status(builddir.path),
@@ -158,12 +158,12 @@ def list_builds(folder: Path) -> list[ListRow]:
 def _list_row(path: Path) -> ListRow:
     builddir = BuildDir(path)
     error = None
+    holder, interrupted = builddir.holder(), None
     try:
         name = builddir.next_step_text()
+        interrupted = None if holder else builddir.interrupted()
     except WinbuildError as exc:
         name, error = "?", exc.message
-    holder = builddir.holder()
-    doing = builddir.doing()
     kind = FINISHED if name == FINISHED else "manual" if "-M-" in name else "automated"
     try:
         label, plan = _label(builddir), builddir.plan_name
@@ -176,7 +176,7 @@ def _list_row(path: Path) -> ListRow:
         nextstep=name,
         kind=kind if error is None else "?",
         vm=vm_status(builddir.path).state,
-        interrupted=doing if doing and not holder else None,
+        interrupted=interrupted,
         working=holder is not None,
         age_s=max(0.0, time.time() - builddir.file("nextstep").stat().st_mtime),
         error=error,

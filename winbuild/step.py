@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from winbuild.builddir import BuildDir
-from winbuild.errors import CheckFailed
+from winbuild.errors import CheckFailed, WinbuildError
 from winbuild.host import Host
 from winbuild.settings import Loaded, Settings
 from winbuild.ui import Ui
@@ -34,7 +34,8 @@ class StepContext:
 
     `generation` counts the first-boot cycles of a looping walk, from 0. `console` is the
     guest's screen, keyboard and pointer; it is opened on first use. `interrupted_since` is
-    when (seconds since the epoch) an earlier try of this step began that was killed.
+    when (seconds since the epoch) the first of the earlier tries of this step began that were
+    killed.
     """
 
     builddir: BuildDir
@@ -142,6 +143,15 @@ class ManualStep(Step):
         from winbuild.errors import OperatorActionNeeded
 
         raise OperatorActionNeeded(self.instructions)
+
+    def is_done(self, ctx: StepContext) -> bool:
+        """Asked by -auto before it tries again: an earlier try may have acted before it was cut
+        off, and a key that is pressed twice goes to the next screen. As it stands: `verify`."""
+        try:
+            self.verify(ctx)
+        except WinbuildError:
+            return False
+        return True
 
     def verify(self, ctx: StepContext) -> None:
         """Mandatory for manual steps: -done must not believe what is visibly not so."""

@@ -20,7 +20,7 @@ def screenshot(session: Session) -> Path:
         raise VmError("the VM does not run, so there is no screen", hint=f"see: {builddir.command}")
     stamp = dt.datetime.now().strftime("%y%m%d-%H%M%S")
     path = builddir.file(f"screendump-{stamp}.png")
-    evidence.save_screenshot(session.context(0), path)
+    evidence.save_screenshot(session.context(), path)
     return path
 
 
@@ -28,7 +28,7 @@ def test_boot(session: Session, *, network: bool = True) -> Mapping[str, str]:
     """Boot the image as it stands; returns what is forwarded to where."""
     builddir = session.builddir
     with builddir.lock("-test" if network else "-testoff"):
-        ctx = session.context(0)
+        ctx = session.context()
         boots.require_off(ctx)
         if session.vm.status().pid is not None:
             session.vm.quit()
@@ -44,7 +44,7 @@ def fetch_password(session: Session) -> str:
     builddir = session.builddir
     if builddir.file(first_boot.PASSWORD_FILE).exists():
         return first_boot.password(builddir)
-    return first_boot.fetch_password(session.context(0))
+    return first_boot.fetch_password(session.context())
 
 
 def kill(session: Session) -> str:

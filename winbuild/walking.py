@@ -4,8 +4,8 @@ is about to do, and ends with the new `nextstep` and what a person does now."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from winbuild import evidence, render
@@ -26,6 +26,7 @@ def init_build(session: Session, label: str, plan_name: str) -> None:
     first.accept((label,))
     builddir = BuildDir.create(session.path, plan=plan_name, first_step=first.name)
     with builddir.lock(first.name):
+        _link_last_dir(builddir)
         render.print_start(builddir, first.name, first)
         walk = session.walk()
         walk.run_step(first.name, arguments=(label,))
@@ -65,15 +66,7 @@ def run_step(session: Session, name: str, *, force: bool) -> None:
 def auto(session: Session, *, milestone: str | None, stop_at: str | None, one_step: bool) -> None:
     """Go on hands-free to a milestone, to a step, by one step, or to the end of a cycle."""
     with _walking(session, "-auto") as walk:
-        if stop_at and walk.plan.step(walk.template(stop_at)) is None:
-            raise UsageError(
-                f"--stop-at {stop_at}: there is no such step",
-                hint=f"the steps are listed by: winbuild steps {walk.plan.name}",
-            )
-
-        def stop_before(step: Step, name: str) -> bool:
-            return name == stop_at or (milestone is not None and step.milestone == milestone)
-
+        stop_before = _stop(walk, milestone, stop_at)
         with _named(walk):
             walk.auto(
                 stop_before=stop_before,
@@ -84,6 +77,37 @@ def auto(session: Session, *, milestone: str | None, stop_at: str | None, one_st
                 after_step=lambda step, ctx, seconds: _after_auto_step(session, step, ctx, seconds),
             )
         render.print_end(session.builddir, walk, None)
+
+
+def _stop(walk: Walk, milestone: str | None, stop_at: str | None) -> Callable[[Step, str], bool]:
+    """Whether to stop before a step: it is named, or the milestone has been reached by it, be it
+    long ago. Raises UsageError for what the plan does not have or what lies behind."""
+    plan = walk.plan
+    numbers = {step.name: number for number, step in enumerate(plan.steps)}
+    reached = next((step for step in plan.steps if step.milestone == milestone), None)
+    if milestone and reached is None:
+        raise UsageError(f"the plan {plan.name!r} has no milestone {milestone!r}")
+    wanted = plan.step(walk.template(stop_at)) if stop_at else None
+    if stop_at and wanted is None:
+        raise UsageError(
+            f"--stop-at {stop_at}: there is no such step",
+            hint=f"the steps are listed by: winbuild steps {plan.name}",
+        )
+    returned_to = {step.leads_to for step in plan.steps}
+    if (
+        wanted is not None
+        and walk.next_step is not None
+        and numbers[wanted.name] < numbers[walk.state]
+        and wanted.name not in returned_to
+    ):
+        raise UsageError(f"--stop-at {stop_at}: the walk is past it, at {walk.next_name}")
+
+    def stop_before(step: Step, name: str) -> bool:
+        if milestone and reached is not None and numbers[step.name] >= numbers[reached.name]:
+            return True
+        return stop_at in (name, step.name)
+
+    return stop_before
 
 
 def _after_auto_step(session: Session, step: Step, ctx: StepContext, seconds: float) -> None:
@@ -115,13 +139,17 @@ def _named(walk: Walk, name: str | None = None) -> Iterator[None]:
 
 
 def _link_last_dir(builddir: BuildDir) -> None:
-    """`lastdir` in a project folder points to the build directory used last."""
+    """`lastdir` in a project folder points to the build directory used last. It is but a
+    convenience: where it cannot be made, nothing is said."""
     link = Path("lastdir")
-    if not Path("builddirs").is_dir() or (link.exists() and not link.is_symlink()):
-        return
-    target = os.path.relpath(builddir.path)
-    if link.is_symlink() and link.readlink() == Path(target):
-        return
-    temp = Path(f".lastdir.{os.getpid()}")
-    temp.symlink_to(target)
-    temp.replace(link)
+    # The build directory may have been named by this very link.
+    target = os.path.relpath(os.path.realpath(builddir.path), os.path.realpath(""))
+    with suppress(OSError):
+        if not Path("builddirs").is_dir() or (link.exists() and not link.is_symlink()):
+            return
+        if link.is_symlink() and link.readlink() == Path(target):
+            return
+        temp = Path(f".lastdir.{os.getpid()}")
+        temp.unlink(missing_ok=True)
+        temp.symlink_to(target)
+        temp.replace(link)

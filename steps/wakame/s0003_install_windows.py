@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from winbuild import boots, guest_logs
-from winbuild.deadline import Deadline
 from winbuild.disk import image
 from winbuild.errors import CheckFailed
 from winbuild.step import ManualStep, Step, StepContext
@@ -38,12 +37,7 @@ class WaitForCtrlAltDelete(ManualStep):
     )
 
     def automate(self, ctx: StepContext) -> None:
-        boots.require_vm(ctx)
-        ctx.console.screen.wait_for(
-            desktop.LOCK_SCREEN,
-            deadline=Deadline(ctx.settings.install_timeout_s),
-            fail=desktop.SETUP_FAILURES,
-        )
+        desktop.wait_for_lock_screen(ctx)
 
     def verify(self, ctx: StepContext) -> None:
         desktop.check_reached(ctx, desktop.LOCK_SCREEN)

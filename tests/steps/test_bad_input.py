@@ -131,6 +131,17 @@ def test_a_setting_that_does_not_exist(build: Path, capsys: Capture) -> None:
     assert "KEY=VALUE" in capsys.readouterr().err
 
 
+def test_settings_may_be_fixed_anew_after_their_file_was_spoilt(
+    build: Path, capsys: Capture
+) -> None:
+    (build / "install-params.toml").write_text("[settings\n")
+    (build / "nextstep").write_text("2-create-floppy-image-with-answer-file\n")
+    assert main(["builddirs/b", "-do-next"]) == 1
+    assert "winbuild builddirs/b 1-setup-install --force" in capsys.readouterr().err
+    assert main(["builddirs/b", "1-setup-install", "--force"]) == 1
+    assert "KEY2012 is not set" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "name", ["with space", "o'quote\"", "日本語ビルド", "comma,and=equals", "n" * 200]
 )

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -85,11 +88,55 @@ def test_history_survives_a_torn_line(builddir: BuildDir) -> None:
         stream.write('{"what": "end", "st')
     builddir.record(Event("begin", "1-a", now_text()))
     assert [(e.what, e.step) for e in builddir.history()] == [("begin", "1-a"), ("begin", "1-a")]
-    assert builddir.interrupted_since("1-a") is not None
     builddir.record(Event("end", "1-a", now_text(), 2.5, produced=("x",)))
-    assert builddir.interrupted_since("1-a") is None
     last = json.loads(builddir.file("history.jsonl").read_text().splitlines()[-1])
     assert last["seconds"] == 2.5 and last["produced"] == ["x"]
+
+
+@pytest.mark.parametrize("line", ["[]", "null", "3", '"x"', "{}", '{"what": 1, "odd": 2}'])
+def test_history_passes_over_lines_that_are_no_events(builddir: BuildDir, line: str) -> None:
+    builddir.file("history.jsonl").write_text(line + "\n")
+    builddir.record(Event("fail", "1-a", now_text(), message="torn\u2028by\x85nothing"))
+    assert [event.message for event in builddir.history()] == ["torn\u2028by\x85nothing"]
+
+
+def test_an_interruption_is_known_by_its_first_try_and_forgotten_once_the_step_has_ended(
+    builddir: BuildDir,
+) -> None:
+    builddir.set_next_step("1-a")
+    assert builddir.interrupted() is None
+    before = time.time()
+    for _ in range(2):
+        builddir.begin("1-a")
+        builddir.record(Event("begin", "1-a", now_text()))
+        since = builddir.interrupted_since("1-a")
+        assert since is not None and abs(since - before) < 0.01
+        time.sleep(0.02)
+    # Killed between the end of the step and the save: it has to be recognised all the same.
+    builddir.record(Event("end", "1-a", now_text()))
+    assert builddir.interrupted() == "1-a" and builddir.interrupted_since("1-b") is None
+    # Killed after the save.
+    builddir.set_next_step("2-b")
+    assert builddir.interrupted() is None and builddir.interrupted_since("1-a") is None
+
+
+def test_what_a_killed_0_init_left_is_no_stranger(tmp_path: Path) -> None:
+    for left in ([".PLAN.partial"], ["PLAN", ".nextstep.partial"]):
+        path = tmp_path / str(len(left))
+        path.mkdir()
+        for name in left:
+            (path / name).write_text("fetch-and-hash\n")
+        made = BuildDir.create(path, plan="wakame", first_step="0-init")
+        assert made.plan_name == "wakame" and made.next_step_text() == "0-init"
+        assert sorted(p.name for p in path.iterdir()) == ["PLAN", "nextstep"]
+
+
+def test_whoever_looks_does_not_stop_a_command(builddir: BuildDir) -> None:
+    with builddir.file("lock").open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with builddir.lock("-do-next"):
+            pass
 
 
 def test_one_winbuild_at_a_time(builddir: BuildDir) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -61,6 +62,8 @@ class Two(ManualStep):
     milestone = "package"
     def automate(self, ctx):
         ctx.builddir.write_fact("two", "by winbuild")
+        if ctx.builddir.file("die-after-two").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
     def verify(self, ctx):
         if not ctx.builddir.file("two").exists():
             raise CheckFailed("there is no file two")
@@ -156,6 +159,8 @@ def test_the_loop_counts_generations(build: Path) -> None:
         (["--package"], "2-M-make-two"),
         (["--one-step"], "2-M-make-two"),
         (["--stop-at", "1002-gen0-end"], "1002-gen0-end"),
+        (["--stop-at", "1002-genN-end"], "1002-gen0-end"),
+        (["--stop-at", "1001-gen1-begin"], "1001-gen1-begin"),
         ([], "1001-gen1-begin"),
     ],
 )
@@ -167,6 +172,81 @@ def test_auto_stops_where_it_is_told(build: Path, words: list[str], ends_at: str
 def test_auto_stop_at_an_unknown_step(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("builddirs/b", "-auto", "--stop-at", "77-nothing") == 2
     assert "there is no such step" in capsys.readouterr().err
+    assert run("builddirs/b", "-auto", "--sysprep") == 2
+    assert "has no milestone 'sysprep'" in capsys.readouterr().err
+
+
+def test_auto_does_not_run_past_what_lies_behind(
+    build: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("builddirs/b", "-auto", "--stop-at", "1002-genN-end") == 0
+    assert run("builddirs/b", "-auto", "--package") == 0
+    assert run("builddirs/b", "-auto", "--stop-at", "1-make-one") == 2
+    assert "the walk is past it" in capsys.readouterr().err
+    assert nextstep(build) == "1002-gen0-end"
+
+
+def test_a_step_of_another_cycle_is_not_run(
+    build: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("builddirs/b", "-auto") == 0
+    assert run("builddirs/b", "1002-gen0-end", "--force") == 2
+    assert "belongs to another cycle" in capsys.readouterr().err
+    assert nextstep(build) == "1001-gen1-begin"
+
+
+def test_lastdir_may_be_used_for_the_directory(build: Path) -> None:
+    assert run("lastdir", "-do-next") == 0
+    assert nextstep(build) == "2-M-make-two"
+    assert Path("lastdir").readlink() == Path("builddirs/b")
+
+
+def kill(build: Path, *words: str) -> None:
+    command = [sys.executable, "-m", "winbuild", "builddirs/b", *words]
+    done = subprocess.run(command, cwd=build.parents[1], env=os.environ, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_auto_looks_before_it_acts_again(build: Path) -> None:
+    run("builddirs/b", "-do-next")
+    (build / "die-after-two").write_text("")
+    kill(build, "-auto", "--one-step")
+    assert nextstep(build) == "2-M-make-two"
+    (build / "die-after-two").unlink()
+    (build / "two").write_text("by the killed one")
+    assert run("builddirs/b", "-auto", "--one-step") == 0
+    assert (build / "two").read_text() == "by the killed one"
+
+
+def test_a_forced_step_that_was_killed_is_not_walked_over(
+    build: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("builddirs/b", "-do-next")
+    (build / "die").write_text("")
+    kill(build, "1-make-one", "--force")
+    (build / "die").unlink()
+    assert nextstep(build) == "2-M-make-two"
+    (build / "two").write_text("x")
+    for words in (["-done"], ["-done", "--force"], ["-do-next"], ["-auto"]):
+        assert run("builddirs/b", *words) == 1
+        assert "1-make-one was interrupted" in capsys.readouterr().err
+    assert run("builddirs/b", "1-make-one", "--force") == 0
+    assert run("builddirs/b", "-done") == 0
+
+
+def test_a_full_disk_is_no_bug(
+    build: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, event: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "history.jsonl")
+
+    monkeypatch.setattr("winbuild.builddir.BuildDir.record", full)
+    assert run("builddirs/b", "-do-next") == 1
+    assert "error: history.jsonl: No space left on device" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setenv("PLANS", str(build.parents[1] / "plans"))
+    monkeypatch.chdir(build.parents[1])
+    assert run("builddirs/b", "-do-next") == 0
 
 
 def test_force_confirms_and_is_recorded(build: Path) -> None:

@@ -47,11 +47,29 @@ def test_precedence(tmp_path: Path) -> None:
 def test_frozen_settings_go_before_everything_but_only_where_the_schema_says_so() -> None:
     loaded = load_settings(
         environ={"IMAGESIZE": "20G", "MEMORY": "4000"},
-        command_line={"IMAGESIZE": "25G"},
-        frozen={"IMAGESIZE": "30G", "MEMORY": "1000"},
+        command_line={"EDITION": "same"},
+        frozen={"IMAGESIZE": "30G", "MEMORY": "1000", "EDITION": "same"},
     )
     assert loaded.settings.image_size_bytes == 30 << 30
     assert loaded.settings.memory_mib == 4000
+
+
+def test_a_fixed_setting_on_the_command_line_is_refused_and_not_passed_over() -> None:
+    with pytest.raises(ConfigError, match=r"IMAGESIZE: is fixed .* --force --set IMAGESIZE="):
+        load_settings(environ={}, command_line={"IMAGESIZE": "25G"}, frozen={"IMAGESIZE": "30G"})
+
+
+@pytest.mark.parametrize("text", ["en_US:en", "en", "ja", ""])
+def test_the_language_variable_of_gettext_is_not_taken_for_ours(text: str) -> None:
+    assert load_settings(environ={"LANGUAGE": text}).settings.language == "en-US"
+    assert load_settings(environ={"LANGUAGE": "ja-JP"}).settings.language == "ja-JP"
+
+
+@pytest.mark.parametrize("text", ["20140401", "2014-04-01T00:00:00+09:00", "2014-W14-2", "soon"])
+def test_dates_that_qemu_would_not_take(text: str) -> None:
+    with pytest.raises(ConfigError, match="a date such as 2014-04-01"):
+        load_settings(environ={"INSTALLDATE": text})
+    assert load_settings(environ={"INSTALLDATE": "2014-04-01T12:30:00"})
 
 
 def test_every_fault_is_reported_at_once_with_place_key_and_remedy(tmp_path: Path) -> None:
