@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from winbuild import install_media
-from winbuild.builddir import BuildDir
 from winbuild.deadline import Deadline
 from winbuild.errors import CheckFailed, VmError
+from winbuild.plan import order
 from winbuild.settings import Settings
 from winbuild.step import StepContext
 from winbuild.vm import files as vm_files
@@ -25,6 +25,8 @@ from winbuild.windows.languages import language
 LOOK_INTERVAL_S = 3.0
 
 INSTALL_STEP = "3-boot-with-install-iso-and-floppy"
+# From this number on steps start the finished image, not the installation.
+FIRST_BOOT_NUMBER = 1001
 
 
 def boot_install(ctx: StepContext) -> None:
@@ -37,8 +39,8 @@ def boot_install(ctx: StepContext) -> None:
             display,
             floppy=ctx.builddir.file("answerfile-floppy.img"),
             cdroms=(
-                install_media.windows_iso(settings, ctx.version.label),
-                install_media.virtio_iso(settings),
+                install_media.fixed_input(ctx, "windows"),
+                install_media.fixed_input(ctx, "virtio"),
             ),
             nic=Nic(mac=settings.install_mac, mode="isolated"),
             rtc_base=settings.install_date,
@@ -132,9 +134,16 @@ def started_by_killed_try(ctx: StepContext) -> bool:
 
 
 def stop_leftover(ctx: StepContext) -> None:
-    """Stop a VM that an earlier try of this directory left running."""
+    """Stop the VM of this directory, if any: its disk is going to be made anew."""
     if ctx.vm.status().pid is not None:
         ctx.vm.kill()
+
+
+def release_disk(ctx: StepContext) -> None:
+    """Raise CheckFailed if the VM runs; end a QEMU that has stayed after the guest's power-off."""
+    require_off(ctx)
+    if ctx.vm.status().pid is not None:
+        ctx.vm.quit()
 
 
 def require_vm(ctx: StepContext) -> None:
@@ -151,12 +160,16 @@ def require_vm(ctx: StepContext) -> None:
             "shutdown": "Windows has shut itself down too early",
             "crashed": f"the VM is gone: {status.cause}",
         }[status.state],
-        hint=go_back_hint(ctx.builddir),
+        hint=go_back_hint(ctx),
     )
 
 
-def go_back_hint(builddir: BuildDir) -> str:
-    return f"to install again: {builddir.command} {INSTALL_STEP} --force"
+def go_back_hint(ctx: StepContext) -> str:
+    """How to have a VM again at this point of the walk."""
+    command = ctx.builddir.command
+    if order(ctx.step)[0] < FIRST_BOOT_NUMBER:
+        return f"to install again: {command} {INSTALL_STEP} --force"
+    return f"to boot the image as it stands: {command} -testoff; then the same command again"
 
 
 def require_off(ctx: StepContext) -> None:
@@ -187,7 +200,7 @@ def wait_for_poweroff(ctx: StepContext, fail: Sequence[str] = ()) -> None:
         if sighting:
             raise VmError(
                 f"instead of shutting down, Windows shows {sighting.title}",
-                hint=go_back_hint(ctx.builddir),
+                hint=go_back_hint(ctx),
             )
 
     with ctx.ui.progress("waiting for Windows to shut itself down"):
@@ -203,7 +216,7 @@ def check_shut_down_by_guest(ctx: StepContext) -> None:
         raise CheckFailed(
             "Windows has not shut itself down: "
             + ("the VM never ran" if status.state == "none" else f"the VM ended: {status.cause}"),
-            hint=go_back_hint(ctx.builddir),
+            hint=go_back_hint(ctx),
         )
     if status.pid is not None:
         # QEMU stays after the guest's power-off, for a last look; nobody needs it now.

@@ -11,11 +11,12 @@ from pathlib import Path
 from winbuild import preflight
 from winbuild.errors import WinbuildError
 from winbuild.host import Host, known_tools
-from winbuild.install_media import agent_installer, virtio_iso, windows_iso
-from winbuild.settings import Settings, load_settings
+from winbuild.install_media import find_inputs
+from winbuild.settings import Settings, load_settings, product_key_key
 from winbuild.ui import Ui
 from winbuild.vm.accel import choose_accel
 from winbuild.vm.ports import claim_digit
+from winbuild.windows.versions import version
 
 GIB = 1 << 30
 # Without these a build cannot be walked; the rest of the table serves single commands.
@@ -35,6 +36,8 @@ class Finding:
 def examine(label: str | None, *, config: Path | None, ui: Ui) -> list[Finding]:
     """Every finding about this host, and about the files for `label` if one is given."""
     settings = load_settings(ini=config).settings
+    if label is not None:
+        label = version(label).label
     host = Host()
     findings = [*_tools(host), _recognition(), _acceleration(host, settings)]
     findings += [_space(), _ports()]
@@ -100,9 +103,15 @@ def _ports() -> Finding:
 
 
 def _resources(settings: Settings, label: str) -> Iterator[Finding]:
-    yield _attempt(f"Windows ISO for {label}", lambda: str(windows_iso(settings, label)))
-    yield _attempt("virtio drivers", lambda: str(virtio_iso(settings)))
-    yield _attempt("Zabbix installer", lambda: str(agent_installer(settings)))
+    inputs = find_inputs(settings, label)
+    yield _attempt(f"Windows ISO for {label}", lambda: str(inputs["windows"]()))
+    yield _attempt("virtio drivers", lambda: str(inputs["virtio"]()))
+    yield _attempt("Zabbix installer", lambda: str(inputs["agent"]()))
+    key = product_key_key(label)
+    if settings.keys[label]:
+        yield Finding("good", key, "is set")
+    else:
+        yield Finding("bad", key, "is not set", "the product key, or none for evaluation media")
 
 
 def _attempt(what: str, find: Callable[[], str]) -> Finding:

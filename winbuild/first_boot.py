@@ -9,7 +9,7 @@ from winbuild.atomic import write_atomic
 from winbuild.builddir import BuildDir
 from winbuild.disk.fat import FatVolume
 from winbuild.disk.partitions import partition_by_number
-from winbuild.errors import BuildDirError, CheckFailed
+from winbuild.errors import CheckFailed, WinbuildError
 from winbuild.media.metadata_disk import (
     ENCRYPTED_PASSWORD,
     MetaData,
@@ -31,8 +31,9 @@ def make_metadata(ctx: StepContext) -> None:
     builddir, settings = ctx.builddir, ctx.settings
     key = builddir.file(KEY_FILE)
     public = builddir.file(f"{KEY_FILE}.pub")
-    if not public.exists():
+    if not all(file.exists() and file.stat().st_size for file in (key, public)):
         key.unlink(missing_ok=True)
+        public.unlink(missing_ok=True)
         # PEM, since the cloud's own tools (openssl) read no newer form; 2048 bits as there.
         argv = [
             "ssh-keygen",
@@ -77,7 +78,12 @@ def fetch_password(ctx: StepContext) -> str:
 
     Raises CheckFailed if there is nothing yet.
     """
-    builddir = ctx.builddir
+    text = _password_on_disk(ctx.builddir)
+    write_atomic(ctx.builddir.file(PASSWORD_FILE), f"{text}\n", mode=0o600)
+    return text
+
+
+def _password_on_disk(builddir: BuildDir) -> str:
     encrypted = _encrypted_password(builddir.file(METADATA_DISK))
     if encrypted is None:
         raise CheckFailed(
@@ -85,9 +91,7 @@ def fetch_password(ctx: StepContext) -> str:
             hint="the guest's log of it: "
             rf"{builddir.command} -get 'Windows\Setup\Scripts\wakame-first-boot.log' -",
         )
-    text = decrypt_password(encrypted, builddir.file(KEY_FILE)).text
-    write_atomic(builddir.file(PASSWORD_FILE), f"{text}\n", mode=0o600)
-    return text
+    return decrypt_password(encrypted, builddir.file(KEY_FILE)).text
 
 
 def _encrypted_password(disk: Path) -> bytes | None:
@@ -102,11 +106,13 @@ def _encrypted_password(disk: Path) -> bytes | None:
 
 
 def password(builddir: BuildDir) -> str:
-    """The password in the file pw; BuildDirError if it is not there yet."""
-    path: Path = builddir.file(PASSWORD_FILE)
-    if not path.exists():
-        raise BuildDirError(
-            "the password is not available yet: there is no file pw",
-            hint="step 1002 fetches it after the first boot",
-        )
-    return path.read_text().rstrip("\n")
+    """The password that the guest set last. With FIRSTBOOT every boot sets a new one, so the
+    metadata disk goes before the file pw. Raises CheckFailed if there is none yet."""
+    kept = builddir.file(PASSWORD_FILE)
+    try:
+        return _password_on_disk(builddir)
+    except WinbuildError:
+        # The guest may be writing it at this moment.
+        if not kept.exists():
+            raise
+    return kept.read_text().rstrip("\n")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from winbuild.errors import MediaError
 from winbuild.guest.scripts import floppy_scripts
 from winbuild.media.answer_file import (
     AUTOUNATTEND_NAME,
@@ -14,7 +16,7 @@ from winbuild.media.answer_file import (
 )
 from winbuild.media.sysprep_script import RUN_SYSPREP, SCRIPT_NAME, run_sysprep_cmd
 from winbuild.media.virtio_drivers import find_drivers
-from winbuild.resources import find_resource
+from winbuild.resources import find_resource, fingerprint
 from winbuild.settings import Settings, iso_key
 from winbuild.step import StepContext
 from winbuild.windows.languages import language
@@ -40,6 +42,35 @@ def agent_installer(settings: Settings) -> Path:
         key="ZABBIXINSTALLER",
         what="the Zabbix agent's installer",
     )
+
+
+def find_inputs(settings: Settings, label: str) -> Mapping[str, Callable[[], Path]]:
+    """The files that a build is made from, by the names that install-params.toml has them
+    under; each is looked for when it is asked for."""
+    return {
+        "windows": lambda: windows_iso(settings, label),
+        "virtio": lambda: virtio_iso(settings),
+        "agent": lambda: agent_installer(settings),
+    }
+
+
+def fixed_input(ctx: StepContext, name: str) -> Path:
+    """The file that 1-setup-install found. MediaError if it is gone, or another one by now."""
+    again = f"to check and fix it anew: {ctx.builddir.command} 1-setup-install --force"
+    row = ctx.builddir.params().get("inputs", {}).get(name)
+    if row is None:
+        raise MediaError(f"no file has been fixed for {name!r} at 1-setup-install", hint=again)
+    path = Path(row["path"])
+    try:
+        found = path.stat()
+    except OSError as exc:
+        raise MediaError(f"{path}: {exc.strerror}; the build was set up with it") from exc
+    same = found.st_size == row["size"]
+    if same and found.st_mtime_ns != row.get("mtime_ns"):
+        same = fingerprint(path, ctx.ui).sha256 == row["sha256"]
+    if not same:
+        raise MediaError(f"{path} has changed since 1-setup-install", hint=again)
+    return path
 
 
 def driver_folders(iso: Path, version: WindowsVersion) -> tuple[str, ...]:
@@ -69,8 +100,8 @@ def answer_spec(
 
 def floppy_files(ctx: StepContext) -> dict[str, bytes]:
     """Name on the floppy -> content: answer files, guest scripts, the agent's installer."""
-    installer = agent_installer(ctx.settings)
-    folders = driver_folders(virtio_iso(ctx.settings), ctx.version)
+    installer = fixed_input(ctx, "agent")
+    folders = driver_folders(fixed_input(ctx, "virtio"), ctx.version)
     spec = answer_spec(ctx.settings, ctx.version, folders)
     content = {AUTOUNATTEND_NAME: install_answer_file(spec)}
     content |= floppy_scripts()

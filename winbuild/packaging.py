@@ -39,6 +39,7 @@ def simple_tar(builddir: BuildDir) -> Path:
 def make_simple_tar(ctx: StepContext) -> None:
     """Step 26: the image as sysprep left it, with its checksum, in a sparse tar."""
     image = ctx.builddir.image
+    _remove(simple_tar(ctx.builddir))
     _require_space_for(ctx, image, times=1)
     md5 = ctx.builddir.file(names(ctx.builddir).source_md5)
     write_md5_file(image, ctx.ui, dest=md5)
@@ -50,6 +51,8 @@ def package_raw(ctx: StepContext) -> None:
     builddir, found = ctx.builddir, names(ctx.builddir)
     folder = builddir.file(SEED_FOLDER)
     folder.mkdir(exist_ok=True)
+    made = (found.source_md5, found.raw, found.raw_tar_gz, found.raw_tar_gz_md5)
+    _remove(*(folder / name for name in (*made, found.install_script)))
     _require_space_for(ctx, builddir.image, times=2)
     raw, archive = folder / found.raw, folder / found.raw_tar_gz
     md5 = builddir.file(found.source_md5)
@@ -81,6 +84,7 @@ def package_qcow2(ctx: StepContext) -> None:
     """Step 28: the seed image as compressed qcow2."""
     folder, found = ctx.builddir.file(SEED_FOLDER), names(ctx.builddir)
     raw, qcow2 = folder / found.raw, folder / found.qcow2
+    _remove(*(folder / name for name in (found.qcow2_md5, found.qcow2_gz, found.qcow2_gz_md5)))
     _require_space_for(ctx, raw, times=2)
     to_qcow2(ctx.host, raw, qcow2, ctx.ui)
     write_md5_file(qcow2, ctx.ui)
@@ -88,6 +92,12 @@ def package_qcow2(ctx: StepContext) -> None:
     write_md5_file(folder / found.qcow2_gz, ctx.ui)
     # The original keeps the compressed one alone, with the checksums of both.
     qcow2.unlink()
+
+
+def _remove(*files: Path) -> None:
+    """Artefacts of an earlier packaging would look finished beside those of the new one."""
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def missing(builddir: BuildDir, *file_names: str) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from winbuild import settings as settings_module
 from winbuild.disk.image import require_space
 from winbuild.errors import WinbuildError
-from winbuild.install_media import driver_folders
+from winbuild.install_media import driver_folders, find_inputs
 from winbuild.media.iso import check_iso
-from winbuild.resources import Resource, find_resource, fingerprint
+from winbuild.resources import Resource, fingerprint
 from winbuild.step import StepContext
 from winbuild.windows.versions import labels
 
@@ -56,7 +56,7 @@ def check_install(ctx: StepContext) -> Mapping[str, Resource]:
     for tool in (ctx.settings.qemu, *HOST_TOOLS):
         attempt(lambda tool=tool: ctx.host.find(tool))  # type: ignore[misc]
     attempt(lambda: _check_key(ctx))
-    for name, find in _inputs(ctx).items():
+    for name, find in find_inputs(ctx.settings, ctx.version.label).items():
 
         def look(name: str = name, find: Callable[[], Path] = find) -> None:
             paths[name] = find()
@@ -71,26 +71,6 @@ def check_install(ctx: StepContext) -> Mapping[str, Resource]:
     if findings:
         raise PreflightFailed(findings)
     return {name: fingerprint(path, ctx.ui) for name, path in paths.items()}
-
-
-def _inputs(ctx: StepContext) -> Mapping[str, Callable[[], Path]]:
-    settings, label = ctx.settings, ctx.version.label
-    folder = settings.resources
-    iso_key = settings_module.iso_key(label)
-    return {
-        "windows": lambda: find_resource(
-            settings.isos[label], folder, key=iso_key, what=f"the ISO of {ctx.version.name}"
-        ),
-        "virtio": lambda: find_resource(
-            settings.virtio_iso, folder, key="VIRTIOISO", what="the ISO of the virtio drivers"
-        ),
-        "agent": lambda: find_resource(
-            settings.zabbix_installer,
-            folder,
-            key="ZABBIXINSTALLER",
-            what="the installer of the Zabbix agent",
-        ),
-    }
 
 
 def _check_key(ctx: StepContext) -> None:

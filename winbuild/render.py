@@ -122,14 +122,14 @@ def print_builds(rows: Sequence[ListRow], folder: Path) -> None:
         print(f"there is no build directory in {folder}/")
         print(f"to begin a build: winbuild {folder}/NAME 0-init LABEL")
         return
-    header = ("DIRECTORY", "LABEL", "NEXT STEP", "KIND", "VM", "AGE", "")
+    header = ("DIRECTORY", "LABEL", "PLAN", "NEXT STEP", "KIND", "VM", "AGE", "")
     table = [header]
     for row in rows:
         remark = row.error or ("at work" if row.working else "")
         if row.interrupted:
             remark = f"interrupted in {row.interrupted}"
         age = duration_text(row.age_s)
-        table.append((row.dir, row.label, row.nextstep, row.kind, row.vm, age, remark))
+        table.append((row.dir, row.label, row.plan, row.nextstep, row.kind, row.vm, age, remark))
     _table(table)
 
 

@@ -18,6 +18,7 @@ class Resource:
 
     path: Path
     size_bytes: int
+    mtime_ns: int
     sha256: str
 
 
@@ -49,9 +50,12 @@ def find_resource(name: str, folder: Path, *, key: str, what: str) -> Path:
 def fingerprint(path: Path, ui: Ui) -> Resource:
     """Size and SHA-256 of a file; a bar is shown, since an ISO takes a while."""
     digest = hashlib.sha256()
-    size = path.stat().st_size
-    with path.open("rb") as stream, ui.progress(f"checksum of {path.name}", size, "B") as bar:
+    found = path.stat()
+    with (
+        path.open("rb") as stream,
+        ui.progress(f"checksum of {path.name}", found.st_size, "B") as bar,
+    ):
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             bar.advance(len(chunk))
-    return Resource(path, size, digest.hexdigest())
+    return Resource(path, found.st_size, found.st_mtime_ns, digest.hexdigest())

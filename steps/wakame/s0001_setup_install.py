@@ -33,6 +33,7 @@ class SetupInstall(Step):
                     name: {
                         "path": str(found.path),
                         "size": found.size_bytes,
+                        "mtime_ns": found.mtime_ns,
                         "sha256": found.sha256,
                     }
                     for name, found in inputs.items()

@@ -12,6 +12,8 @@ from winbuild.guest.scripts import BACKUP_COMMAND
 from winbuild.step import Step, StepContext
 from winbuild.windows import desktop
 
+_LOGS_OF_SECOND_BOOT = "after-1003-genN-second-boot.tar.gz"
+
 
 def _record(ctx: StepContext, name: str) -> None:
     guest_logs.record(ctx, ctx.builddir.file(ctx.expand(name)))
@@ -28,7 +30,7 @@ class FirstBoot(Step):
     def run(self, ctx: StepContext) -> None:
         if boots.started_by_killed_try(ctx):
             return
-        boots.stop_leftover(ctx)
+        boots.release_disk(ctx)
         _record(ctx, "before-1001-genN-first-boot.tar.gz")
         first_boot.make_metadata(ctx)
         boots.boot_test(ctx)
@@ -59,7 +61,9 @@ class SecondBoot(Step):
     def run(self, ctx: StepContext) -> None:
         if boots.started_by_killed_try(ctx):
             return
-        boots.check_shut_down_by_guest(ctx)
+        # Step 1002 has seen the power-off.
+        boots.release_disk(ctx)
+        ctx.builddir.file(ctx.expand(_LOGS_OF_SECOND_BOOT)).unlink(missing_ok=True)
         boots.boot_test(ctx)
 
     def verify(self, ctx: StepContext) -> None:
@@ -85,11 +89,11 @@ class ThirdBoot(Step):
     """See that Windows was shut down, and boot it for the third time."""
 
     name = "1004-confirm-genN-shutdown"
-    produces = ("after-1003-genN-second-boot.tar.gz",)
+    produces = (_LOGS_OF_SECOND_BOOT,)
     next_instructions = "Wait for the screen that says 'Press Ctrl+Alt+Delete'."
 
     def prepare(self, ctx: StepContext) -> None:
-        if not boots.started_by_killed_try(ctx):
+        if not (boots.started_by_killed_try(ctx) or self._power_off_seen(ctx)):
             desktop.log_in_and_switch_off(
                 ctx, first_boot.password(ctx.builddir), "shutdown /s /t 0"
             )
@@ -98,9 +102,16 @@ class ThirdBoot(Step):
     def run(self, ctx: StepContext) -> None:
         if boots.started_by_killed_try(ctx):
             return
-        boots.check_shut_down_by_guest(ctx)
-        _record(ctx, "after-1003-genN-second-boot.tar.gz")
+        if not self._power_off_seen(ctx):
+            boots.check_shut_down_by_guest(ctx)
+            _record(ctx, _LOGS_OF_SECOND_BOOT)
+        boots.release_disk(ctx)
         boots.boot_test(ctx)
+
+    @staticmethod
+    def _power_off_seen(ctx: StepContext) -> bool:
+        """An earlier try has seen it, and its VM then could not be started."""
+        return ctx.builddir.file(ctx.expand(_LOGS_OF_SECOND_BOOT)).exists()
 
 
 class RecordLogsAtSecondPrompt(Step):
