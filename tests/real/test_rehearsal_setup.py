@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,13 @@ class Run:
     @property
     def serial(self) -> str:
         return (self.folder / files.SERIAL_LOG).read_text(errors="replace")
+
+    def shows_now(self) -> str:
+        screen = Screen(self.vm, Catalogue.load())
+        try:
+            return next((sighting.id for sighting in screen.seen()), "nothing known")
+        finally:
+            screen.close()
 
     def shows(self, *names: str, tag: str = "en-US") -> str:
         screen = Screen(self.vm, Catalogue.load(languages=(tag[:2],)))
@@ -209,3 +217,17 @@ def test_without_the_drivers_setup_finds_no_disk(
     assert run.shows("setup.error", tag="ja-JP") == "setup.error"
     assert "setup.error.no-drives" in run.serial
     assert not any(disk.open("rb").read(1 << 20)), "the disk is as blank as before"
+
+
+def test_a_blue_screen_is_seen_and_reported_by_the_machine(
+    make_media: Callable[..., RehearsalMedia], start: Callable[..., Run], tmp_path: Path
+) -> None:
+    media = make_media("2012", "en-US", blue_screen="setup-start")
+    run = start(blank_disk(tmp_path), cdroms=(media.windows_iso,))
+    ended = Deadline(PATIENCE_S)
+    while run.vm.status().state == "running":
+        ended.check("the guest's panic")
+        time.sleep(0.1)
+    status = run.vm.status()
+    assert (status.state, status.cause) == ("crashed", "panicked")
+    assert run.shows_now() == "crash.blue-screen"

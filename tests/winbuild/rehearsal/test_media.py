@@ -6,9 +6,11 @@ import io
 import os
 import stat
 import subprocess
+import time
 import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def fake_build(host: object, ui: object, table: object, dest: Path) -> None:
         made.append(dest)
+        time.sleep(0.05)  # others come meanwhile
         (dest / "kernel").write_text("kernel")
         if len(made) == 1 and os.environ.get("FAIL"):
             raise KeyboardInterrupt
@@ -170,6 +173,15 @@ def test_a_killed_maker_leaves_no_runtime(
         runtime.get_runtime(FakeHost(), QuietUi())
     assert not list(runtime.cache_dir().glob("runtime-*/"))
     assert runtime.get_runtime(FakeHost(), QuietUi()).kernel.is_file()
+
+
+def test_makers_at_the_same_time_make_it_once(built: list[Path]) -> None:
+    from winbuild.ui import QuietUi
+
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(runtime.get_runtime, FakeHost(), QuietUi()) for _ in range(4)]
+        found = {future.result().directory for future in futures}
+    assert len(found) == len(built) == 1
 
 
 def test_runtimes_that_nobody_uses_are_removed(built: list[Path]) -> None:
