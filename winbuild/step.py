@@ -105,7 +105,7 @@ class Step:
 
     def run(self, ctx: StepContext) -> None:
         """Do it. Begins by removing what a killed earlier try left."""
-        raise NotImplementedError(f"{type(self).__name__} has no run()")
+        raise StepPluginError(f"{type(self).__name__} has no run()")
 
     def verify(self, ctx: StepContext) -> None:
         """Raise CheckFailed if what the step should have brought about is not so.
@@ -155,4 +155,4 @@ class ManualStep(Step):
 
     def verify(self, ctx: StepContext) -> None:
         """Mandatory for manual steps: -done must not believe what is visibly not so."""
-        raise NotImplementedError(f"{type(self).__name__} has no verify()")
+        raise StepPluginError(f"{type(self).__name__} has no verify()")
