@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from winbuild.builddir import BuildDir
-from winbuild.errors import CheckFailed, WinbuildError
+from winbuild.errors import CheckFailed, StepPluginError, WinbuildError
 from winbuild.host import Host
 from winbuild.settings import Loaded, Settings
 from winbuild.ui import Ui
