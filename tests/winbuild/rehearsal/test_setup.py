@@ -97,6 +97,13 @@ def test_components_for_another_architecture_are_passed_over(world: SetupWorld) 
     assert world.run_setup() == "the media have no texts in None"
 
 
+def test_what_this_setup_does_not_act_on_is_logged(world: SetupWorld) -> None:
+    text = answer_file().decode().replace("<UserData>", "<RunSynchronous/><UserData>")
+    world.put("A/Autounattend.xml", text)
+    assert world.run_setup() == READY
+    assert "RunSynchronous of the pass windowsPE is passed over" in world.log_lines
+
+
 def test_no_driver_for_the_disk(world: SetupWorld) -> None:
     world.put("A/Autounattend.xml", answer_file(driver_folders=()))
     assert world.run_setup().startswith("setup.error.no-drives: ")

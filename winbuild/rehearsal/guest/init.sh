@@ -23,7 +23,8 @@ mount -t tmpfs none /mnt
 ) > /dev/ttyS0 &
 cd /run/guest || exit
 PYTHONPATH=/run/guest:/usr/lib/python3/dist-packages PYTHONUTF8=1 \
-    python3 -S -B -m winbuild.rehearsal.guest.main > /dev/ttyS0 2>&1 < /dev/null
+    python3 -S -B -c 'from winbuild.rehearsal.guest.main import main; main()' \
+    > /dev/ttyS0 2>&1 < /dev/null
 echo "rehearsal: the guest program ended with status $?" > /dev/ttyS0
 while :; do
     sleep 3600

@@ -76,6 +76,8 @@ class Setup:
         letter, self.answer_file = found
         self._note(f"answer file {letter}:\\{self.answer_file.name}")
         answers = self._read(self.answer_file)
+        for name in answers.unused:
+            self._note(f"{name} of the pass windowsPE is passed over")
         if (answers.ui_language or "").casefold() != self.machine.media["language"].casefold():
             self._note(f"the media have no texts in {answers.ui_language}")
             yield from self._language_page()

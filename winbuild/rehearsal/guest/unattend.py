@@ -18,6 +18,7 @@ NAMESPACE = "urn:schemas-microsoft-com:unattend"
 IDENTITY = {"publicKeyToken": "31bf3856ad364e35", "language": "neutral", "versionScope": "nonSxS"}
 PARTITION_TYPES = {"Primary", "EFI", "Extended", "Logical", "MSR"}
 FORMATS = {"NTFS", "FAT32"}
+NOT_ACTED_ON = ("RunAsynchronous", "RunSynchronous", "UpgradeData", "UseConfigurationSet")
 WINPE = "windowsPE"
 SETUP = "Microsoft-Windows-Setup"
 
@@ -63,7 +64,10 @@ class DiskPlan:
 
 @dataclass(frozen=True)
 class Unattend:
-    """What the answer file tells Setup. `image` is (property, value), such as ("NAME", "…")."""
+    """What the answer file tells Setup. `image` is (property, value), such as ("NAME", "…").
+
+    `unused` names settings that Windows would act on here and this Setup does not.
+    """
 
     ui_language: str | None
     driver_paths: tuple[str, ...]
@@ -72,6 +76,7 @@ class Unattend:
     install_to: tuple[int, int] | None
     accept_eula: bool
     product_key: str | None
+    unused: tuple[str, ...]
 
 
 def read_unattend(file: Path, architecture: str) -> Unattend:
@@ -99,6 +104,7 @@ def read_unattend(file: Path, architecture: str) -> Unattend:
         install_to=_install_to(setup),
         accept_eula=_flag(_child(setup, "UserData"), "AcceptEula"),
         product_key=_text(_child(_child(setup, "UserData"), "ProductKey"), "Key"),
+        unused=tuple(name for name in NOT_ACTED_ON if _child(setup, name) is not None),
     )
 
 
