@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -32,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     from winbuild.cli import app
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A directory's name may hold bytes that are no text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(args=argv, prog_name="winbuild", standalone_mode=True)
     except SystemExit as exc:

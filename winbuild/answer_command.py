@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from winbuild.errors import UsageError
-from winbuild.install_media import driver_folders
-from winbuild.media.answer_file import AnswerFile, first_boot_answer_file, install_answer_file
+from winbuild.install_media import answer_spec, driver_folders
+from winbuild.media.answer_file import first_boot_answer_file, install_answer_file
 from winbuild.media.iso import check_product_key
-from winbuild.media.sysprep_script import RUN_SYSPREP
 from winbuild.settings import load_settings
 from winbuild.windows.languages import language
 from winbuild.windows.versions import WindowsVersion, version
@@ -31,15 +31,12 @@ def answer_file_for(
     folders = windows.driver_folders(windows.default_architecture)
     if virtio_iso is not None:
         folders = driver_folders(virtio_iso, windows)
-    spec = AnswerFile(
-        version=windows,
-        language=language(language_tag or settings.language),
-        administrator_password=RUN_SYSPREP,
+    built = answer_spec(settings, windows, folders)
+    spec = replace(
+        built,
+        language=language(language_tag) if language_tag else built.language,
         product_key=_product_key(key, windows, edition),
-        image_name=edition or settings.edition or windows.default_image_name,
-        architecture=windows.default_architecture,
-        driver_folders=folders,
-        time_zone=settings.time_zone or None,
+        image_name=edition or built.image_name,
     )
     return first_boot_answer_file(spec) if first_boot else install_answer_file(spec)
 

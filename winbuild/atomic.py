@@ -57,4 +57,6 @@ def unfinished(final: Path, *, mode: int = 0o644) -> Iterator[Path]:
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Replace the file's content as a whole: readers see the old or the new, never a part."""
     with unfinished(path, mode=mode) as temp:
-        temp.write_bytes(content.encode() if isinstance(content, str) else content)
+        # A path in the text may hold bytes that are no text: they go in as they are.
+        encoded = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        temp.write_bytes(encoded)

@@ -13,11 +13,14 @@ import json
 import os
 import re
 import shlex
+import shutil
+import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +125,7 @@ class BuildDir:
         shell, relative to the present folder where it lies below it."""
         cwd = Path.cwd()
         shown = self.path.relative_to(cwd) if self.path.is_relative_to(cwd) else self.path
-        return f"winbuild {shlex.quote(str(shown))}"
+        return f"{_program()} {shlex.quote(str(shown))}"
 
     def file(self, name: str) -> Path:
         return self.path / name
@@ -358,6 +361,20 @@ class BuildDir:
         """What packaging has finished, oldest first."""
         found = [*self.path.glob("windows-*.tar.gz"), *self.file("final-seed-image").glob("[!.]*")]
         return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
+
+
+@cache
+def _program() -> str:
+    """What to type for winbuild: its name where PATH leads to this very program, else its path
+    (somebody who has not activated the virtual environment must be able to type a hint)."""
+    called = Path(sys.argv[0])
+    if called.name != "winbuild" or not called.is_file():
+        return "winbuild"
+    found = shutil.which("winbuild")
+    if found and called.samefile(found):
+        return "winbuild"
+    cwd = Path.cwd()
+    return shlex.quote(str(called.relative_to(cwd) if called.is_relative_to(cwd) else called))
 
 
 def _flock_patiently(fd: int) -> bool:

@@ -44,6 +44,8 @@ app = typer.Typer(
     invoke_without_command=True,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+screen_app = typer.Typer(help="The catalogue of screens that winbuild knows.")
+app.add_typer(screen_app, name="screen")
 app.add_typer(cli_dir.app, name=DIR_GROUP)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -243,3 +245,18 @@ def rehearsal(
     render.print_media(
         make(directory, label=label, language=language, switches=switch or [], ui=_ui(quiet)), label
     )
+
+
+@screen_app.command("test")
+def screen_test(
+    folder: Annotated[Path, typer.Argument(help="Folder of PNG or PPM pictures.")],
+    as_json: Json = False,
+) -> None:
+    """Look at pictures with the catalogue. A file labels.tsv says what is on which: with it,
+    the exit code is 1 if anything is missed or seen where it is not."""
+    from winbuild import screen_command
+
+    result = screen_command.test(folder)
+    print(json.dumps(result.rows, indent=2, ensure_ascii=False) if as_json else result.table)
+    if not result.right:
+        raise typer.Exit(1)

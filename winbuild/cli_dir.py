@@ -66,7 +66,13 @@ def status_or_word(
     as_json: Json = False,
     config: Config = None,
 ) -> None:
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        if as_json or config:
+            raise UsageError(
+                "options go behind the word",
+                hint=f"such as: winbuild {ctx.info_name} {ctx.invoked_subcommand} --config FILE",
+            )
+    else:
         _show_status(Session(Path(ctx.info_name or ""), Options(config)), as_json)
 
 
@@ -181,6 +187,14 @@ def screenshot(ctx: typer.Context) -> None:
     from winbuild import vm_commands
 
     print(vm_commands.screenshot(_session(ctx)))
+
+
+@app.command()
+def screen(ctx: typer.Context) -> None:
+    """Say in words what the VM's screen shows."""
+    from winbuild import vm_commands
+
+    print(vm_commands.describe_screen(_session(ctx)))
 
 
 @app.command("ls")

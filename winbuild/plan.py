@@ -2,7 +2,7 @@
 
 A plan is a folder (or package) whose `s*.py` files define `Step` classes. Plans come from the
 entry-point group `winbuild.plans` (name -> package) and from the folders named in the setting
-PLANS, where each sub-folder with an `__init__.py` or `s*.py` is a plan of that name.
+PLANS, where each sub-folder with `s*.py` (and an `__init__.py`) is a plan of that name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The words about the VM: -screenshot, -test, -testoff, -pw, -kill-kvm, -cleanup."""
+"""The words about the VM: -screenshot, -screen, -test, -testoff, -pw, -kill-kvm, -cleanup."""
 
 from __future__ import annotations
 
@@ -15,13 +15,25 @@ from winbuild.vm import ports
 
 def screenshot(session: Session) -> Path:
     """Save the VM's screen as screendump-TIME.png in the build directory."""
+    _require_screen(session)
     builddir = session.builddir
-    if session.vm.status().pid is None:
-        raise VmError("the VM does not run, so there is no screen", hint=f"see: {builddir.command}")
     stamp = dt.datetime.now().strftime("%y%m%d-%H%M%S")
     path = builddir.file(f"screendump-{stamp}.png")
     evidence.save_screenshot(session.context(), path)
     return path
+
+
+def describe_screen(session: Session) -> str:
+    """What the VM's screen shows, in words."""
+    _require_screen(session)
+    return session.console.screen.describe()
+
+
+def _require_screen(session: Session) -> None:
+    if session.vm.status().pid is None:
+        raise VmError(
+            "the VM does not run, so there is no screen", hint=f"see: {session.builddir.command}"
+        )
 
 
 def test_boot(session: Session, *, network: bool = True) -> Mapping[str, str]:

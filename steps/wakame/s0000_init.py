@@ -45,4 +45,4 @@ class Init(Step):
         builddir.write_fact("timestamp", dt.datetime.now().strftime("%y%m%d-%H%M%S"))
         siblings = [path for path in builddir.path.parent.glob("*/active")]
         builddir.write_fact("active", str(ports.suggest_digit(windows.port_digit, siblings)))
-        builddir.file("README").write_text(README.format(command=builddir.command))
+        builddir.write_fact("README", README.format(command=builddir.command).rstrip())

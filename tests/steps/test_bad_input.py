@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from winbuild.__main__ import main
+from winbuild.errors import CheckFailed
+from winbuild.session import Options, Session
 
 Capture = pytest.CaptureFixture[str]
 
@@ -143,18 +147,37 @@ def test_settings_may_be_fixed_anew_after_their_file_was_spoilt(
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", "o'quote\"", "日本語ビルド", "comma,and=equals", "n" * 200]
+    "name",
+    [
+        "with space",
+        "o'quote\"",
+        "日本語ビルド",
+        "comma,and=equals",
+        "n" * 200,
+        os.fsdecode(b"\xff\xfe"),
+    ],
 )
 def test_names_of_all_kinds(in_project: Path, capsys: Capture, name: str) -> None:
     assert main([f"builddirs/{name}", "0-init", "2012"]) == 0
     assert main([f"builddirs/{name}"]) == 0
     assert main(["list"]) == 0
-    assert name in capsys.readouterr().out
+    if name.isprintable():
+        assert name in capsys.readouterr().out
+    assert (in_project / "builddirs" / name / "README").exists()
 
 
 @pytest.mark.parametrize(
     "words",
-    [["-screenshot"], ["-sd"], ["-ls"], ["-get", "x"], ["-mtu", "x.tar.gz"], ["-pw"], ["-mm"]],
+    [
+        ["-screenshot"],
+        ["-sd"],
+        ["-screen"],
+        ["-ls"],
+        ["-get", "x"],
+        ["-mtu", "x.tar.gz"],
+        ["-pw"],
+        ["-mm"],
+    ],
 )
 def test_words_that_need_what_is_not_there_yet(
     build: Path, capsys: Capture, words: list[str]
@@ -170,6 +193,36 @@ def test_killing_no_vm_is_no_error(build: Path, capsys: Capture) -> None:
     assert main(["builddirs/b", "-cleanup"]) == 0
     assert "removed the half-made half.img" in capsys.readouterr().out
     assert not (build / ".half.img.partial").exists()
+
+
+def test_an_option_before_the_word_is_not_passed_over(build: Path, capsys: Capture) -> None:
+    assert main(["builddirs/b", "--json", "do-next"]) == 2
+    assert "options go behind the word" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("sysprepped", [True, False])
+def test_a_shutdown_that_was_not_sysprep_s_is_not_taken_for_it(
+    build: Path, monkeypatch: pytest.MonkeyPatch, sysprepped: bool
+) -> None:
+    module = importlib.import_module("steps.wakame.s0024_after_sysprep")
+    asked = []
+
+    class Volume:
+        def exists(self, path: str) -> bool:
+            asked.append(path)
+            return sysprepped
+
+    monkeypatch.setattr(module, "open_ntfs", lambda image, partition: nullcontext(Volume()))
+    monkeypatch.setattr(module, "windows_partition", lambda image: None)
+    monkeypatch.setattr(module.boots, "check_shut_down_by_guest", lambda ctx: None)
+    ctx = Session(build, Options(quiet=True)).context(step="24-wait-for-shutdown")
+    if sysprepped:
+        module.WaitForShutdown().verify(ctx)
+    else:
+        with pytest.raises(CheckFailed, match="shut down, but not generalized") as caught:
+            module.WaitForShutdown().verify(ctx)
+        assert "25-record-logs-after-sysprep --force" in (caught.value.hint or "")
+    assert asked == [r"Windows\System32\Sysprep\Sysprep_succeeded.tag"]
 
 
 def test_a_word_that_does_not_exist(build: Path, capsys: Capture) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winbuild import builddir as module
 from winbuild.builddir import BuildDir, Event, now_text
 from winbuild.errors import BuildDirError, BuildDirLocked, StateFileError
 
@@ -137,6 +139,25 @@ def test_whoever_looks_does_not_stop_a_command(builddir: BuildDir) -> None:
         threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
         with builddir.lock("-do-next"):
             pass
+
+
+def test_a_hint_can_be_typed_where_winbuild_is_not_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "my venv" / "bin" / "winbuild"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    for path, says in (
+        (str(program.parent), "winbuild b"),
+        ("/usr/bin", "'my venv/bin/winbuild' b"),
+    ):
+        monkeypatch.setenv("PATH", path)
+        module._program.cache_clear()
+        assert BuildDir(tmp_path / "b").command == says
+    module._program.cache_clear()
 
 
 def test_one_winbuild_at_a_time(builddir: BuildDir) -> None:

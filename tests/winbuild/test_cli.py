@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from PIL import Image
 
 import winbuild
 from winbuild.__main__ import main
@@ -162,6 +163,19 @@ def test_a_bug_is_reported_as_one_with_its_traceback_in_a_log(
     assert "a bug in winbuild: RuntimeError: out of cheese" in err
     log = in_project / "state" / "winbuild" / "bug.log"
     assert str(log) in err and "Traceback" in log.read_text()
+
+
+def test_screen_test_judges_labelled_pictures(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["screen", "test", str(tmp_path)]) == 2
+    assert "holds no picture" in capsys.readouterr().err
+    Image.new("RGB", (640, 480), (10, 20, 30)).save(tmp_path / "blank.png")
+    (tmp_path / "labels.tsv").write_text("blank.png\t\n")
+    assert main(["screen", "test", str(tmp_path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["picture"], row["expected"]) for row in rows] == [("blank.png", [])]
+    (tmp_path / "labels.tsv").write_text("blank.png\tlogon.password\n")
+    assert main(["screen", "test", str(tmp_path)]) == 1
+    assert "MISSED logon.password" in capsys.readouterr().out
 
 
 def test_ctrl_c(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
