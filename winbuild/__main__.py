@@ -39,13 +39,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         code = app(args=argv, prog_name="winbuild", standalone_mode=True)
     except SystemExit as exc:
+        if exc.code == INTERRUPTED:  # typer makes this of Ctrl-C
+            print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return exc.code if isinstance(exc.code, int) else 1
     except WinbuildError as exc:
         print_error(exc)
         return exc.exit_code
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone (`winbuild list | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -184,6 +184,7 @@ def test_ctrl_c(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("winbuild.status.list_builds", interrupted)
     assert main(["list"]) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
 
 
 def test_no_colours_outside_a_terminal(in_project: Path, capsys: Capture) -> None:
