@@ -5,7 +5,10 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 LABEL ?= 2012
-LANGUAGE ?= en-US
+# Not from the environment: there LANGUAGE is often gettext's.
+ifneq ($(origin LANGUAGE),command line)
+LANGUAGE := en-US
+endif
 DEMO ?= builddirs/demo
 MEDIA := resources/rehearsal-$(LABEL)-$(LANGUAGE)
 

@@ -20,6 +20,8 @@ def answer_file_for(
     language_tag: str | None,
     edition: str | None,
     key: str,
+    architecture: str | None,
+    firmware: str | None,
     virtio_iso: Path | None,
     first_boot: bool,
     config: Path | None,
@@ -28,7 +30,7 @@ def answer_file_for(
     a virtio ISO, are all those that this version's drivers are known to lie in."""
     windows = version(label)
     settings = load_settings(ini=config).settings
-    folders = windows.driver_folders(windows.default_architecture)
+    folders = windows.driver_folders(architecture or windows.default_architecture)
     if virtio_iso is not None:
         folders = driver_folders(virtio_iso, windows)
     built = answer_spec(settings, windows, folders)
@@ -37,6 +39,8 @@ def answer_file_for(
         language=language(language_tag) if language_tag else built.language,
         product_key=_product_key(key, windows, edition),
         image_name=edition or built.image_name,
+        architecture=architecture or built.architecture,
+        firmware=firmware or built.firmware,
     )
     return first_boot_answer_file(spec) if first_boot else install_answer_file(spec)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from winbuild import install_media
 from winbuild.deadline import Deadline
+from winbuild.disk.ntfs import open_ntfs
+from winbuild.disk.windows import windows_partition
 from winbuild.errors import CheckFailed, VmError
 from winbuild.plan import order
 from winbuild.settings import Settings
@@ -24,6 +26,7 @@ from winbuild.windows.languages import language
 # Reading a whole changing screen costs most of a second of a core, which the guest needs too.
 LOOK_INTERVAL_S = 3.0
 
+SYSPREP_MARK = r"Windows\System32\Sysprep\Sysprep_succeeded.tag"
 INSTALL_STEP = "3-boot-with-install-iso-and-floppy"
 # From this number on steps start the finished image, not the installation.
 FIRST_BOOT_NUMBER = 1001
@@ -98,6 +101,11 @@ def keyboard_layout(settings: Settings) -> str:
 
 def _start(ctx: StepContext, make_spec: Callable[[int], VmSpec]) -> None:
     builddir = ctx.builddir
+    for place in builddir.mountpoints():
+        if os.path.ismount(place):
+            raise CheckFailed(
+                f"the disk is mounted on {place}", hint=f"undo that: {builddir.command} -umount"
+            )
     preferred = ctx.version.port_digit if builddir.digit is None else builddir.digit
     claim = ports.claim_digit(preferred, builddir.path)
     try:
@@ -206,6 +214,14 @@ def wait_for_poweroff(ctx: StepContext, fail: Sequence[str] = ()) -> None:
     with ctx.ui.progress("waiting for Windows to shut itself down"):
         ctx.vm.wait_for_poweroff(Deadline(ctx.settings.shutdown_timeout_s), on_idle=look)
     check_shut_down_by_guest(ctx)
+
+
+def is_generalized(ctx: StepContext) -> bool:
+    """Whether sysprep has succeeded in the image. Anybody can shut Windows down; this mark is
+    left by sysprep alone."""
+    image = ctx.builddir.image
+    with open_ntfs(image, windows_partition(image)) as volume:
+        return volume.exists(SYSPREP_MARK)
 
 
 def check_shut_down_by_guest(ctx: StepContext) -> None:

@@ -357,6 +357,10 @@ class BuildDir:
         number = max((int(path.name[5:8]) for path in existing), default=0) + 1
         return self.file(f"logs-{number:03}-{what}.tar.gz")
 
+    def mountpoints(self) -> tuple[Path, Path]:
+        """Where -mount and -mm put the Windows partition and the metadata disk."""
+        return self.file("mntdir"), self.file("mntdir-metadata")
+
     def artefacts(self) -> Sequence[Path]:
         """What packaging has finished, oldest first."""
         found = [*self.path.glob("windows-*.tar.gz"), *self.file("final-seed-image").glob("[!.]*")]

@@ -179,6 +179,8 @@ def answer_file(
     language: Annotated[str | None, typer.Option("--language", help="Such as ja-JP.")] = None,
     edition: Annotated[str | None, typer.Option("--edition", help="NAME in install.wim.")] = None,
     key: Annotated[str, typer.Option("--key", help="Product key, none or kms.")] = "none",
+    arch: Annotated[str | None, typer.Option("--arch", help="Such as amd64.")] = None,
+    firmware: Annotated[str | None, typer.Option("--firmware", help="bios or uefi.")] = None,
     virtio_iso: Annotated[
         Path | None, typer.Option("--virtio-iso", help="Take its driver folders.")
     ] = None,
@@ -198,6 +200,8 @@ def answer_file(
         language_tag=language,
         edition=edition,
         key=key,
+        architecture=arch,
+        firmware=firmware,
         virtio_iso=virtio_iso,
         first_boot=first_boot,
         config=config,

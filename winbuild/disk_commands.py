@@ -82,24 +82,21 @@ def tar_logs(session: Session, file: Path) -> LogReport:
     return logs.collect_logs(image, windows_partition(image), file, session.ui)
 
 
-WINDOWS_MOUNT = "mntdir"
-METADATA_MOUNT = "mntdir-metadata"
-
-
 def mount(session: Session, *, writable: bool) -> Path:
     """Mount the Windows partition on mntdir/ in the build directory."""
     image = _image(session)
-    if writable:
-        boots.require_off(session.context())
-    place = session.builddir.file(WINDOWS_MOUNT)
-    mounts.mount_ntfs(
-        session.host,
-        image,
-        windows_partition(image),
-        place,
-        _mount_state(place),
-        writable=writable,
-    )
+    place, _ = session.builddir.mountpoints()
+    with session.builddir.lock("-mountrw" if writable else "-mount"):
+        if writable:
+            boots.require_off(session.context())
+        mounts.mount_ntfs(
+            session.host,
+            image,
+            windows_partition(image),
+            place,
+            _mount_state(place),
+            writable=writable,
+        )
     return place
 
 
@@ -108,14 +105,14 @@ def mount_metadata(session: Session) -> Path:
     disk = session.builddir.file(METADATA_DISK)
     if not disk.exists():
         raise DiskError("there is no metadata disk yet: step 1001 makes it")
-    place = session.builddir.file(METADATA_MOUNT)
+    _, place = session.builddir.mountpoints()
     mounts.mount_fat(session.host, disk, partition_by_number(disk, 1), place)
     return place
 
 
 def unmount(session: Session) -> list[Path]:
     """Unmount what is mounted in the build directory; returns the places."""
-    places = [session.builddir.file(name) for name in (WINDOWS_MOUNT, METADATA_MOUNT)]
+    places = session.builddir.mountpoints()
     return [place for place in places if mounts.unmount(session.host, place, _mount_state(place))]
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from winbuild import boots, guest_logs
-from winbuild.disk.ntfs import open_ntfs
-from winbuild.disk.windows import windows_partition
 from winbuild.errors import CheckFailed
 from winbuild.step import Step, StepContext
 from winbuild.windows import desktop
-
-SYSPREP_MARK = r"Windows\System32\Sysprep\Sysprep_succeeded.tag"
 
 
 class WaitForShutdown(Step):
@@ -23,15 +19,12 @@ class WaitForShutdown(Step):
 
     def verify(self, ctx: StepContext) -> None:
         boots.check_shut_down_by_guest(ctx)
-        # Anybody can shut Windows down; this mark is left by sysprep alone, when it has succeeded.
-        image = ctx.builddir.image
-        with open_ntfs(image, windows_partition(image)) as volume:
-            if not volume.exists(SYSPREP_MARK):
-                raise CheckFailed(
-                    f"Windows has shut down, but not generalized: there is no {SYSPREP_MARK}",
-                    hint=f"{boots.go_back_hint(ctx)}; to go on all the same: "
-                    f"{ctx.builddir.command} {RecordLogsAfterSysprep.name} --force",
-                )
+        if not boots.is_generalized(ctx):
+            raise CheckFailed(
+                f"Windows has shut down, but not generalized: there is no {boots.SYSPREP_MARK}",
+                hint=f"{boots.go_back_hint(ctx)}; to go on all the same: "
+                f"{ctx.builddir.command} {RecordLogsAfterSysprep.name} --force",
+            )
 
 
 class RecordLogsAfterSysprep(Step):

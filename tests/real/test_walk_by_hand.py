@@ -7,6 +7,7 @@ command line, its words, its exit codes, and the position after each step.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,5 +126,4 @@ def test_every_step_by_hand(
         following = following.replace("genN", "gen0")
         assert f"nextstep: {following}" in output
     assert project.nextstep == "1001-gen0-first-boot"
-    status = project.must("--json")
-    assert '"kind": "automated"' in status and "failures" not in status
+    assert json.loads(project.must("--json"))["kind"] == "automated"

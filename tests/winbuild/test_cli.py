@@ -100,6 +100,10 @@ def test_answer_file(tmp_path: Path, capsys: Capture, monkeypatch: pytest.Monkey
     assert "D2N9P-3P6X9-2R39C-7RTCD-MDVJX" in text and "ja-JP" in text
     assert main(["answer-file", "2012", "--key", "nonsense"]) == 2
     assert main(["answer-file", "95"]) == 2
+    assert main(["answer-file", "2008", "--firmware", "uefi"]) == 2
+    capsys.readouterr()
+    assert main(["answer-file", "2012", "--firmware", "uefi", "--arch", "amd64"]) == 0
+    assert "<Type>EFI</Type>" in capsys.readouterr().out
 
 
 def test_decrypt_password(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def collect_logs(
     with (
         open_ntfs(image, partition) as volume,
         ui.progress("collecting logs", len(wanted), "paths") as progress,
-        unfinished(dest) as temp,
+        unfinished(dest, mode=0o600) as temp,
         temp.open("wb") as raw,
         # No name and no time in the header: the same logs give the same file.
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
