@@ -212,8 +212,8 @@ def test_a_shutdown_that_was_not_sysprep_s_is_not_taken_for_it(
             asked.append(path)
             return sysprepped
 
-    monkeypatch.setattr(module, "open_ntfs", lambda image, partition: nullcontext(Volume()))
-    monkeypatch.setattr(module, "windows_partition", lambda image: None)
+    monkeypatch.setattr(module.boots, "open_ntfs", lambda image, partition: nullcontext(Volume()))
+    monkeypatch.setattr(module.boots, "windows_partition", lambda image: None)
     monkeypatch.setattr(module.boots, "check_shut_down_by_guest", lambda ctx: None)
     ctx = Session(build, Options(quiet=True)).context(step="24-wait-for-shutdown")
     if sysprepped:
