@@ -31,13 +31,11 @@ _HOST_TROUBLE = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    from winbuild.cli import app
-
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A directory's name may hold bytes that are no text.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = app(args=argv, prog_name="winbuild", standalone_mode=True)
+        code = _run(sys.argv[1:] if argv is None else argv)
     except SystemExit as exc:
         if exc.code == INTERRUPTED:  # typer makes this of Ctrl-C
             print("\ninterrupted; the same command goes on from here", file=sys.stderr)
@@ -68,6 +66,17 @@ def print_error(error: WinbuildError) -> None:
         print(f"hint: {error.hint}", file=sys.stderr)
     if error.log:
         print(f"log: {error.log}", file=sys.stderr)
+
+
+def _run(arguments: list[str]) -> object:
+    from winbuild import look
+
+    if plain := look.plain_look(arguments):
+        look.show(plain[0], as_json=plain[1])
+        return 0
+    from winbuild.cli import app
+
+    return app(args=arguments, prog_name="winbuild", standalone_mode=True)
 
 
 def _host_trouble(exc: OSError) -> WinbuildError:

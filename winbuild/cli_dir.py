@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from winbuild import render
+from winbuild import look, render
 from winbuild.errors import UsageError
 from winbuild.grammar import STEP_COMMAND, DirGroup
 from winbuild.session import Options, Session
@@ -73,23 +73,13 @@ def status_or_word(
                 hint=f"such as: winbuild {ctx.info_name} {ctx.invoked_subcommand} --config FILE",
             )
     else:
-        _show_status(Session(Path(ctx.info_name or ""), Options(config)), as_json)
+        look.show(Path(ctx.info_name or ""), as_json=as_json, options=Options(config))
 
 
 @app.command()
 def status(ctx: typer.Context, as_json: Json = False, config: Config = None) -> None:
     """Where this build stands and what to do now (the same as no word at all)."""
-    _show_status(_session(ctx, Options(config)), as_json)
-
-
-def _show_status(session: Session, as_json: bool) -> None:
-    from winbuild.status import build_status
-
-    found = build_status(session.builddir, session.plan, session.walk())
-    if as_json:
-        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
-    else:
-        render.print_status(found)
+    look.show(_session(ctx).path, as_json=as_json, options=Options(config))
 
 
 @app.command("0-init")

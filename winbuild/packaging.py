@@ -56,9 +56,9 @@ def package_raw(ctx: StepContext) -> None:
     _require_space_for(ctx, builddir.image, times=2)
     raw, archive = folder / found.raw, folder / found.raw_tar_gz
     md5 = builddir.file(found.source_md5)
-    if not md5.exists():
+    if not md5.exists() or md5.stat().st_mtime < builddir.image.stat().st_mtime:
         raise BuildDirError(
-            f"{md5.name} is not there, which step 26 makes",
+            f"{md5.name} is missing or older than the image; step 26 makes it",
             hint=f"{builddir.command} 26-make-simple-tar-of-image --force",
         )
     with unfinished(folder / found.source_md5) as temp:

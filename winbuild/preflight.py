@@ -7,7 +7,7 @@ from pathlib import Path
 
 from winbuild import settings as settings_module
 from winbuild.disk.image import require_space
-from winbuild.errors import WinbuildError
+from winbuild.errors import UsageError, WinbuildError
 from winbuild.install_media import driver_folders, find_inputs
 from winbuild.media.iso import check_iso
 from winbuild.resources import Resource, fingerprint
@@ -77,7 +77,7 @@ def _check_key(ctx: StepContext) -> None:
     label = ctx.version.label
     key = settings_module.product_key_key(label)
     if not ctx.settings.keys[label]:
-        raise WinbuildError(
+        raise UsageError(
             f"{key} is not set: the product key of {ctx.version.name}",
             hint=f"set {key} to the key, or to none for evaluation media",
         )

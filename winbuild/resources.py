@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from winbuild.errors import MediaError
+from winbuild.errors import MediaError, UsageError
 from winbuild.ui import Ui
 
 _CHUNK = 4 << 20
@@ -25,10 +25,10 @@ class Resource:
 def find_resource(name: str, folder: Path, *, key: str, what: str) -> Path:
     """The absolute path of a file named by the setting `key`: a path, or a name in `folder`.
 
-    Raises MediaError saying where it was looked for.
+    Raises UsageError if the setting is empty, MediaError saying where it was looked for.
     """
     if not name:
-        raise MediaError(
+        raise UsageError(
             f"{key} is not set: {what}",
             hint=f"put the file into {folder}/ and set {key} to its name, in "
             f"windows-image-build.ini or as an environment variable",

@@ -76,7 +76,7 @@ def test_what_0_init_writes(build: Path) -> None:
 
 def test_unset_iso_and_key_are_reported_together(build: Path, capsys: Capture) -> None:
     code, err = setup_install(capsys)
-    assert code == 1
+    assert code == 2
     for text in ("ISO2012 is not set", "KEY2012 is not set", "VIRTIOISO", "ZABBIXINSTALLER"):
         assert text in err
     assert (build / "nextstep").read_text() == "1-setup-install\n"
@@ -125,7 +125,7 @@ def test_a_malformed_key_is_not_repeated(
 def test_no_qemu(build: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KVM_BINARY", "qemu-system-nothing")
     code, err = setup_install(capsys)
-    assert code == 1 and "'qemu-system-nothing' is not installed" in err
+    assert code == 2 and "'qemu-system-nothing' is not installed" in err
 
 
 def test_a_setting_that_does_not_exist(build: Path, capsys: Capture) -> None:
@@ -142,7 +142,7 @@ def test_settings_may_be_fixed_anew_after_their_file_was_spoilt(
     (build / "nextstep").write_text("2-create-floppy-image-with-answer-file\n")
     assert main(["builddirs/b", "-do-next"]) == 1
     assert "winbuild builddirs/b 1-setup-install --force" in capsys.readouterr().err
-    assert main(["builddirs/b", "1-setup-install", "--force"]) == 1
+    assert main(["builddirs/b", "1-setup-install", "--force"]) == 2
     assert "KEY2012 is not set" in capsys.readouterr().err
 
 

@@ -197,3 +197,17 @@ def test_no_colours_outside_a_terminal(in_project: Path, capsys: Capture) -> Non
     main(["builddirs/b"])
     captured = capsys.readouterr()
     assert "\x1b" not in captured.out + captured.err
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_the_quick_look_shows_what_the_command_line_shows(
+    in_project: Path, capsys: Capture, option: list[str]
+) -> None:
+    main(["builddirs/b", "0-init", "2012"])
+    capsys.readouterr()
+    assert main(["builddirs/b", *option]) == 0
+    quick = capsys.readouterr().out
+    assert main(["builddirs/b", "status", *option]) == 0
+    assert capsys.readouterr().out == quick
+    assert main(["builddirs/none", *option]) == 1
+    assert "0-init LABEL" in capsys.readouterr().err
