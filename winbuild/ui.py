@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -56,34 +57,53 @@ class _Silent:
 
 
 class ConsoleUi:
-    """A bar that redraws itself in a terminal; elsewhere a line now and then."""
+    """A bar that redraws itself in a terminal; elsewhere a line now and then.
 
-    PLAIN_INTERVAL_S = 15.0
+    A thread keeps the time shown going while the work itself says nothing: most of a build is
+    waiting for Windows.
+    """
+
+    PLAIN_INTERVAL_S = 30.0
     BAR_INTERVAL_S = 0.1
+    TICK_S = 1.0
+    WORTH_SAYING_S = 1.0
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._tty = self._stream.isatty()
         self._line_open = False
+        self._writing = threading.RLock()
 
     def say(self, text: str = "") -> None:
-        self.clear_bar()
-        print(text, file=self._stream, flush=True)
+        with self._writing:
+            self.clear_bar()
+            print(text, file=self._stream, flush=True)
 
     def clear_bar(self) -> None:
-        if self._line_open:
-            self._stream.write("\r\x1b[K")
-            self._line_open = False
+        with self._writing:
+            if self._line_open:
+                self._stream.write("\r\x1b[K")
+                self._line_open = False
 
     @contextmanager
     def _running(self, label: str, total: float | None, unit: str) -> Iterator[Progress]:
         bar = _Bar(self, label, total, unit)
+        ended = threading.Event()
+
+        def keep_time() -> None:
+            while not ended.wait(self.TICK_S):
+                bar.refresh()
+
+        ticker = threading.Thread(target=keep_time, daemon=True)
+        ticker.start()
+        finished = False
         try:
             yield bar
-        except BaseException:
-            bar.close(finished=False)
-            raise
-        bar.close(finished=True)
+            finished = True
+        finally:
+            ended.set()
+            ticker.join()
+            bar.close(finished=finished)
 
     def progress(
         self, label: str, total: float | None = None, unit: str = ""
@@ -91,13 +111,14 @@ class ConsoleUi:
         return self._running(label, total, unit)
 
     def _show(self, text: str) -> None:
-        if self._tty:
-            width = os.get_terminal_size(self._stream.fileno()).columns
-            self._stream.write(f"\r\x1b[K{text[: max(10, width - 1)]}")
-            self._line_open = True
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+        with self._writing:
+            if self._tty:
+                width = os.get_terminal_size(self._stream.fileno()).columns or 80
+                self._stream.write(f"\r\x1b[K{text[: max(10, width - 1)]}")
+                self._line_open = True
+            else:
+                self._stream.write(text + "\n")
+            self._stream.flush()
 
 
 class _Bar:
@@ -110,13 +131,13 @@ class _Bar:
 
     def advance(self, amount: float) -> None:
         self._done += amount
-        self._refresh()
+        self.refresh()
 
     def describe(self, text: str) -> None:
         changed, self._note = text != self._note, text
-        self._refresh(force=changed and not self._ui._tty)
+        self.refresh(force=changed and not self._ui._tty)
 
-    def _refresh(self, *, force: bool = False) -> None:
+    def refresh(self, *, force: bool = False) -> None:
         now = time.monotonic()
         interval = self._ui.BAR_INTERVAL_S if self._ui._tty else self._ui.PLAIN_INTERVAL_S
         if force or now - self._last_shown >= interval:
@@ -144,7 +165,7 @@ class _Bar:
     def close(self, *, finished: bool) -> None:
         elapsed = time.monotonic() - self._started
         self._ui.clear_bar()
-        if finished and (self._ui._tty or elapsed > 1):
+        if finished and elapsed > self._ui.WORTH_SAYING_S:
             self._ui._stream.write(f"{self._label}  done in {duration_text(elapsed)}\n")
             self._ui._stream.flush()
 

@@ -46,7 +46,12 @@ def test_boot(session: Session, *, network: bool = True) -> Mapping[str, str]:
     digit = builddir.digit
     if not network or digit is None:
         return {}
-    return {name: f"127.0.0.1:{port}" for name, port in ports.host_ports(digit).items()}
+    open_ports = {port for port, _ in ports.forwards(digit)}
+    return {
+        name: f"127.0.0.1:{port}"
+        for name, port in ports.host_ports(digit).items()
+        if port in open_ports
+    }
 
 
 def fetch_password(session: Session) -> str:
