@@ -39,14 +39,16 @@ def test_a_terminal_gets_a_bar_that_is_gone_when_a_line_is_said(
 ) -> None:
     monkeypatch.setattr(ConsoleUi, "WORTH_SAYING_S", 0.0)
     ours, theirs = pty.openpty()
+    shown = ""
     with os.fdopen(theirs, "w") as stream:
-        os.set_blocking(ours, False)
         ui = ConsoleUi(stream)
         with ui.progress("packing", 100, "B") as bar:
             bar.advance(50)
             ui.say("a line")
             bar.advance(50)
-        shown = os.read(ours, 65536).decode()
+        print("the end", file=stream, flush=True)
+        while "the end" not in shown:
+            shown += os.read(ours, 65536).decode()
     os.close(ours)
     assert " 50%" in shown and "############............" in shown
     assert "\r\x1b[Ka line" in shown
