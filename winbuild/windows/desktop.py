@@ -65,6 +65,7 @@ WALK = (
 TYPED_MIN = 0.75
 TYPING_TRIES = 3
 ECHO_WAIT_S = 10.0
+WINDOW_WAIT_S = 6.0
 
 # A person confirms the moment they have acted, and Windows takes a little to show it.
 CONFIRM_WAIT_S = 10.0
@@ -177,14 +178,28 @@ def open_powershell(ctx: StepContext) -> None:
             frame = screen.frame()
             x, y = (spot.left + spot.right) // 2, (spot.top + spot.bottom) // 2
             ctx.console.pointer.click(x, y, (frame.width, frame.height))
-        try:
-            screen.wait_for(
-                POWERSHELL, deadline=Deadline(min(8, deadline.remaining)), fail=CRASHES, stable=2
-            )
+        if _has_fresh_prompt(ctx, deadline):
             return
-        except GuestTimeout:
-            continue
+        # It may be in front with something typed at its prompt, by a person or a try that was
+        # cut off. Escape empties the line, and harms no window that Windows shows by itself.
+        ctx.console.keyboard.press("esc")
+        if _has_fresh_prompt(ctx, deadline):
+            return
     deadline.check("a PowerShell window in front")
+
+
+def _has_fresh_prompt(ctx: StepContext, limit: Deadline) -> bool:
+    """Whether PowerShell's window comes to the front, waiting for a command, in a few seconds."""
+    try:
+        ctx.console.screen.wait_for(
+            POWERSHELL,
+            deadline=Deadline(min(WINDOW_WAIT_S, limit.remaining)),
+            fail=CRASHES,
+            stable=2,
+        )
+    except GuestTimeout:
+        return False
+    return True
 
 
 def run_in_powershell(ctx: StepContext, command: str) -> None:
