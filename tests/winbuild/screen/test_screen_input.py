@@ -12,8 +12,9 @@ from screen_world import FilmVm
 from winbuild.errors import UsageError
 from winbuild.rehearsal.guest.keyboard import KeyboardState, Layout
 from winbuild.screen.keyboard import Keyboard
-from winbuild.screen.layouts import layout_for_language, layouts
+from winbuild.screen.layouts import layouts
 from winbuild.screen.pointer import Pointer
+from winbuild.windows.languages import language, languages
 
 PRINTABLE = "".join(chr(code) for code in range(32, 127))
 # QEMU's key names → the kernel's, where they differ.
@@ -67,17 +68,10 @@ def test_a_character_fits_the_keyboards_queue_of_16_bytes(name: str) -> None:
     assert max(sizes) <= 16
 
 
-@pytest.mark.parametrize(
-    ("language", "name"), [("ja-JP", "jp106"), ("en-US", "us"), ("de-DE", "de"), ("JA-jp", "jp106")]
-)
-def test_the_language_of_the_media_gives_the_layout(language: str, name: str) -> None:
-    assert layout_for_language(language).name == name
-
-
-def test_a_language_without_a_layout_is_answered_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match="'tlh'") as caught:
-        layout_for_language("tlh")
-    assert "ja-JP" in (caught.value.hint or "")
+def test_every_language_of_windows_has_its_layout() -> None:
+    for tag in languages():
+        assert language(tag).keyboard in layouts()
+    assert language("ja-JP").keyboard == "jp106"
 
 
 def test_an_unknown_layout_is_an_error_at_once() -> None:

@@ -3,11 +3,11 @@
 ::
 
     name       "jp106"
-    languages  the Windows languages whose media use it: ["ja-JP"]
     [keys]     character = strokes, separated by spaces; a stroke is a QEMU key name
                ("qcode"), with modifiers before it: "shift+2"; two strokes: a dead key
 
 The tables cover printable ASCII. The names are those of QEMU's QKeyCode.
+Which language of Windows goes with which layout is told in winbuild/windows/languages.toml.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ Stroke = tuple[str, ...]
 @dataclass(frozen=True)
 class Layout:
     name: str
-    languages: tuple[str, ...]
     keys: Mapping[str, tuple[Stroke, ...]]
 
 
@@ -50,22 +49,10 @@ def layout(name: str) -> Layout:
         ) from exc
 
 
-def layout_for_language(language: str) -> Layout:
-    """The layout of Windows media in a language such as "ja-JP"; UsageError if there is none."""
-    for candidate in layouts().values():
-        if language.casefold() in (known.casefold() for known in candidate.languages):
-            return candidate
-    known = sorted(name for each in layouts().values() for name in each.languages)
-    raise UsageError(
-        f"winbuild knows no keyboard layout for the language {language!r}",
-        hint=f"it knows those of: {', '.join(known)}",
-    )
-
-
 def _read(path: Path) -> Layout:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     keys = {
         character: tuple(tuple(stroke.split("+")) for stroke in strokes.split())
         for character, strokes in table["keys"].items()
     }
-    return Layout(table["name"], tuple(table["languages"]), keys)
+    return Layout(table["name"], keys)
